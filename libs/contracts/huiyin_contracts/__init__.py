@@ -1,0 +1,1 @@
+"""Contracts that services share: the event envelope and every event, pydantic only."""

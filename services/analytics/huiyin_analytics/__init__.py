@@ -1,0 +1,1 @@
+"""Analytics: rollups folded from every event, each figure recountable."""

@@ -1,0 +1,1 @@
+"""Directory: departments and other units, people, roles and API keys."""
