@@ -1,0 +1,118 @@
+"""The event envelope: CloudEvents 1.0 in Kafka's binary mode (`ce_` headers, JSON value).
+
+Why our own frozen model and not the `cloudevents` package: the same class gives the JSON Schema that the
+event documents are made of, and it builds twice as fast; the package is the oracle of the tests.
+Sources: CloudEvents 1.0.2 and its Kafka protocol binding; W3C Trace Context for `traceparent`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
+
+from huiyin_contracts.errors import MalformedEvent
+
+Headers = list[tuple[str, bytes]]
+
+CONTENT_TYPE: Final = b"application/json"
+_OPTIONAL_HEADERS: Final = {
+    "subject": "ce_subject",
+    "partition_key": "ce_partitionkey",
+    "correlation_id": "ce_correlationid",
+    "causation_id": "ce_causationid",
+    "traceparent": "traceparent",
+}
+_INSTANT: Final = TypeAdapter(AwareDatetime)
+
+
+class Contract(BaseModel):
+    """Base of everything that crosses a service border: frozen, and deaf to fields it does not know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601")
+
+
+class Event(Contract):
+    """A fact in the past tense, published by exactly one service on the topic named after its type."""
+
+    TYPE: ClassVar[str]
+    """Type and topic, `noun.past_tense`; a break is a new type ending in `.v2`."""
+    VERSION: ClassVar[str] = "1.0"
+    """Schema version: the second number grows with each added optional field."""
+    PUBLISHER: ClassVar[str]
+    """The one service that publishes it."""
+    KEY: ClassVar[str]
+    """The field that carries the key: the case id, or the object's own id where there is no case."""
+
+    @property
+    def key(self) -> str:
+        """Return the Kafka key: all events of one case share it, so that they keep their order."""
+        return str(getattr(self, self.KEY))
+
+    @classmethod
+    def schema_url(cls) -> str:
+        """Return the `ce_dataschema` of this version, relative to the contracts' folder of schemas."""
+        return f"https://huiyin.dev/schemas/{cls.TYPE}/{cls.VERSION}"
+
+
+class Envelope(Contract):
+    """The attributes of one published event; `data` stays bytes, because it is encoded once and forwarded."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    dataschema: str
+    sequence: int
+    """Counts per (topic, key) from 1 without gaps, so that a consumer can prove order."""
+    subject: str | None = None
+    partition_key: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    traceparent: str | None = None
+    data: bytes = b"{}"
+
+    def headers(self) -> Headers:
+        """Return the Kafka headers of the binary mode."""
+        found: Headers = [
+            ("content-type", CONTENT_TYPE),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_time", self.time.isoformat().encode()),
+            ("ce_dataschema", self.dataschema.encode()),
+            ("ce_sequence", str(self.sequence).encode()),
+        ]
+        for field, header in _OPTIONAL_HEADERS.items():
+            value = getattr(self, field)
+            if value is not None:
+                found.append((header, str(value).encode()))
+        return found
+
+    @classmethod
+    def from_headers(cls, headers: Iterable[tuple[str, bytes]], value: bytes) -> "Envelope":
+        """Return the envelope of a Kafka record.
+
+        Raises MalformedEvent when a required attribute is missing or unreadable, or the value is absent.
+        """
+        texts = _decode(headers)
+        if texts.get("ce_specversion") != "1.0":
+            raise MalformedEvent("ce_specversion is not 1.0")
+        try:
+            required = {name: texts[f"ce_{name}"] for name in ("id", "source", "type", "dataschema")}
+            time = _INSTANT.validate_python(texts["ce_time"])
+            sequence = int(texts["ce_sequence"])
+        except KeyError as missing:
+            raise MalformedEvent(f"header {missing.args[0]} is missing") from None
+        except ValueError as error:
+            raise MalformedEvent("ce_time or ce_sequence cannot be read") from error
+        optional: dict[str, Any] = {field: texts.get(header) for field, header in _OPTIONAL_HEADERS.items()}
+        return cls(**required, time=time, sequence=sequence, data=value, **optional)
+
+
+def _decode(headers: Iterable[tuple[str, bytes]]) -> Mapping[str, str]:
+    try:
+        return {name: value.decode() for name, value in headers}
+    except UnicodeDecodeError as error:
+        raise MalformedEvent("a header is not UTF-8") from error
