@@ -1,0 +1,86 @@
+"""The real servers as fixtures; `tests/support` starts them."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.support import kafka, postgresql
+from tests.support.servers import ServerUnavailable, skip_or_fail
+
+# A test that takes one of these gets the mark, so that `-m "not kafka"` needs no care by authors.
+MARKED_BY_FIXTURE = {
+    "postgresql_server": "postgresql",
+    "postgresql_url": "postgresql",
+    "kafka_bootstrap": "kafka",
+    "java_tool": "java",
+}
+
+
+class JavaTool(Protocol):
+    """Runs one of Kafka's own programs: see `tests.support.kafka.java_tool`."""
+
+    def __call__(
+        self, main_class: str, *arguments: str, stdin: str | None = None, timeout_seconds: float = 60
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by the servers they take, and keep those that need Kafka on one xdist worker: it costs 450 MB."""
+    for item in items:
+        for fixture in set(getattr(item, "fixturenames", ())) & MARKED_BY_FIXTURE.keys():
+            item.add_marker(MARKED_BY_FIXTURE[fixture])
+        if item.get_closest_marker("kafka") and config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.PostgreSQL]:
+    """Start a PostgreSQL, for tests that need more than one database or its superuser."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgresql.PostgreSQL())
+        except ServerUnavailable as missing:
+            skip_or_fail(missing)
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: postgresql.PostgreSQL) -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL database of this test's own."""
+    with postgresql_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an empty database of this test's own; the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """Start Apache Kafka and give its address; the session shares it, so topics and groups need names of their own."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(kafka.Kafka())
+        except ServerUnavailable as missing:
+            skip_or_fail(missing)
+        yield server.bootstrap
+
+
+@pytest.fixture(scope="session")
+def java_tool() -> JavaTool:
+    """Give Kafka's own command-line tools, to be used against any broker."""
+    try:
+        kafka.java()
+        kafka.kafka_jars()
+    except ServerUnavailable as missing:
+        skip_or_fail(missing)
+    return kafka.java_tool
