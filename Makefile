@@ -1,0 +1,86 @@
+# Everything a developer or CI runs. It needs git, make and Python 3.11 or newer; uv is brought in when it is absent.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+# What `make demo` and `make test` pass on, for example: make demo DEMO="--once --json"   make test PYTEST="-k broker"
+DEMO ?=
+PYTEST ?=
+
+BIN := .venv/bin
+CODE := libs services tests
+PRIVATE_UV := .cache/uv/bin/uv
+OLD_PYTHON := Huiyin needs Python 3.11 or newer, and none was found. Name one: make setup PYTHON=/path/to/python3
+
+# The machine's default first. Looked up once, and only by the recipes that need it.
+PYTHON ?= $(eval PYTHON := $(shell for python in python3 python python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(1) if sys.version_info < (3, 11) else print(sys.executable)' 2>/dev/null && break; done))$(PYTHON)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.runtime ## Prepare .venv with the huiyin command
+
+.PHONY: demo
+demo: setup ## Run the whole suite on real feedback and show what becomes of it
+	@$(BIN)/huiyin demo $(DEMO)
+
+.PHONY: test
+test: setup lint imports types ## Run everything CI runs: style, import contracts, types, all tests
+	$(BIN)/pytest $(PYTEST)
+
+.PHONY: check
+check: lint imports types ## Run before every commit: style, import contracts, types, tests without Kafka and journeys
+	$(BIN)/pytest -m "not kafka and not java" --ignore=tests/journeys --ignore=tests/faults $(PYTEST)
+
+.PHONY: lint
+lint: .venv/.development ## Check format, style and declared dependencies
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+.PHONY: format
+format: .venv/.development ## Format the code and repair what can be repaired
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: types
+types: .venv/.development ## Check types
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: .venv/.development ## Check who may import whom
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: docs
+docs: setup ## Write docs/events.md and the AsyncAPI file anew from the contracts
+	$(BIN)/python -m huiyin_contracts.docs
+
+.PHONY: clean
+clean: ## Remove what was installed, cached and built; data in .huiyin stays
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
+
+# --inexact leaves development packages where they are, so that demo and test can take turns without reinstalling.
+.venv/.runtime: pyproject.toml uv.lock
+	@$(sync) --no-dev --inexact --extra pg
+	@touch $@
+
+.venv/.development: pyproject.toml uv.lock
+	@$(sync) --all-groups
+	@touch .venv/.runtime $@
+
+# A working .venv keeps its Python; a new one takes the one found above. Standard output stays free for `demo --json`.
+define sync
+test -n "$(PYTHON)" || { echo "$(OLD_PYTHON)" >&2; exit 1; }; \
+uv=uv; uv --version >/dev/null 2>&1 || uv=$(PRIVATE_UV); \
+test "$$uv" = uv || test -x "$$uv" || { $(install_uv); } || exit 1; \
+python="$(PYTHON)"; test ! -x $(BIN)/python || python=$(BIN)/python; \
+UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv "$$uv" sync --quiet --frozen --python "$$python"
+endef
+
+define install_uv
+echo "uv is not installed: putting it into .cache/uv" >&2; \
+{ "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet 'uv>=0.8,<1'; } >&2 || \
+{ echo "uv could not be installed: install it, or the venv module of $(PYTHON), and try again" >&2; rm -rf .cache/uv; false; }
+endef
