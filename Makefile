@@ -10,6 +10,7 @@ PYTEST ?=
 BIN := .venv/bin
 CODE := libs services tests
 PRIVATE_UV := .cache/uv/bin/uv
+READY := Ready. Go on with .venv/bin/huiyin --help, or see it work: make demo
 OLD_PYTHON := Huiyin needs Python 3.11 or newer, and none was found. Name one: make setup PYTHON=/path/to/python3
 
 # The machine's default first. Looked up once, and only by the recipes that need it.
@@ -22,6 +23,7 @@ help: ## List the targets
 
 .PHONY: setup
 setup: .venv/.runtime ## Prepare .venv with the huiyin command
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "$(READY)" >&2,:)
 
 .PHONY: demo
 demo: setup ## Run the whole suite on real feedback and show what becomes of it
@@ -81,6 +83,6 @@ endef
 
 define install_uv
 echo "uv is not installed: putting it into .cache/uv" >&2; \
-{ "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet 'uv>=0.8,<1'; } >&2 || \
+{ "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet 'uv>=0.9,<1'; } >&2 || \
 { echo "uv could not be installed: install it, or the venv module of $(PYTHON), and try again" >&2; rm -rf .cache/uv; false; }
 endef
