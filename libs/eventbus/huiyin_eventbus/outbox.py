@@ -1,0 +1,137 @@
+"""The transactional outbox: events are rows of the business transaction, so they exist exactly when its effects do.
+
+The relay publishes them later. Appending a batch takes two statements whatever its size. The `ce_sequence` of each topic
+and key is drawn first, by an upsert whose row lock is held until the commit: so two transactions on one key get their
+outbox numbers in the order in which they commit, and a reader can prove that nothing is missing. Keys are locked in
+sorted order against deadlocks.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+from zlib import crc32
+
+import uuid_utils
+from sqlalchemy import func as sql
+from sqlalchemy import insert, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
+
+from huiyin_contracts.event import Envelope, Event
+from huiyin_eventbus import headers, tracing
+from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
+from huiyin_eventbus.subscriptions import Received
+from huiyin_eventbus.tables import outbox, outbox_sequence
+
+SHARDS: Final = 16
+_DRAWN: Final[Mapping[str, type]] = {"topic": str, "key": str, "count": int}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event with more to say about its publication.
+
+    `cause` is the event that led to it: correlation, causation and trace go on. `event_id` is for ids that are
+    computed, so that a repeat is recognised. `topic` is another one than the event's type.
+    """
+
+    event: Event
+    cause: Received[Event] | None = None
+    event_id: str | None = None
+    topic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits to be published: rows, and the time of the oldest (None when none waits)."""
+
+    rows: int
+    oldest_at: datetime | None
+
+
+async def append(tx: AsyncConnection, *events: Event | Outgoing) -> None:
+    """Append events to the outbox in the caller's transaction; never commits.
+
+    Events of one topic and key are published in the order given. On PostgreSQL it waits for other transactions that
+    have appended to the same topic and key.
+    """
+    if not events:
+        return
+    outgoing = [event if isinstance(event, Outgoing) else Outgoing(event) for event in events]
+    sequences = await _draw_sequences(tx, outgoing)
+    now = datetime.now(UTC)
+    rows = [_row(each, sequence, now=now) for each, sequence in zip(outgoing, sequences, strict=True)]
+    await tx.execute(insert(outbox), rows)
+
+
+async def outbox_backlog(tx: AsyncConnection) -> Backlog:
+    """Return what waits in the outbox; for readiness and metrics."""
+    found = (await tx.execute(select(sql.count(), sql.min(outbox.c.created_at)))).one()
+    return Backlog(rows=found[0], oldest_at=found[1])
+
+
+async def _draw_sequences(tx: AsyncConnection, outgoing: Sequence[Outgoing]) -> list[int]:
+    """Return the sequence of each event, after locking their topics and keys until the commit."""
+    places = [(each.topic or each.event.TYPE, each.event.key) for each in outgoing]
+    counts = sorted((topic, key, count) for (topic, key), count in Counter(places).items())
+    dialect = tx.dialect.name
+    drawn = await tx.execute(_draw(dialect), bind_rows(dialect, _DRAWN, counts))
+    last = {(row.topic, row.key): row.last for row in drawn}
+    following = {(topic, key): last[topic, key] - count for topic, key, count in counts}
+    return [_count_on(following, place) for place in places]
+
+
+def _count_on(following: dict[tuple[str, str], int], place: tuple[str, str]) -> int:
+    following[place] += 1
+    return following[place]
+
+
+@cache
+def _draw(dialect: str) -> ReturningInsert[Any]:
+    given = rows_of(dialect, _DRAWN)
+    wanted = select(given.c.topic, given.c.key, given.c.count).where(true())
+    statement = insert_into(dialect, outbox_sequence).from_select(["topic", "key", "last"], wanted)
+    return statement.on_conflict_do_update(
+        index_elements=["topic", "key"],
+        set_={"last": outbox_sequence.c.last + statement.excluded.last},
+    ).returning(outbox_sequence)
+
+
+def _row(outgoing: Outgoing, sequence: int, *, now: datetime) -> dict[str, Any]:
+    envelope = _envelope(outgoing, sequence, now=now)
+    key = outgoing.event.key
+    return {
+        "id": envelope.id,
+        "topic": outgoing.topic or outgoing.event.TYPE,
+        "key": key,
+        "shard": crc32(key.encode()) % SHARDS,
+        "headers": headers.to_text(envelope.headers()),
+        "payload": envelope.data,
+        "created_at": now,
+    }
+
+
+def _envelope(outgoing: Outgoing, sequence: int, *, now: datetime) -> Envelope:
+    event, cause = outgoing.event, outgoing.cause
+    event_id = outgoing.event_id or str(uuid_utils.uuid7())
+    traceparent = tracing.current_traceparent()
+    if cause and cause.traceparent:
+        # A handler takes events of many traces in one call: the cause knows better than the context.
+        traceparent = tracing.child_of(cause.traceparent)
+    return Envelope(
+        id=event_id,
+        source=f"/services/{event.PUBLISHER}",
+        type=event.TYPE,
+        time=now,
+        dataschema=event.schema_url(),
+        sequence=sequence,
+        subject=event.key,
+        partition_key=event.key,
+        correlation_id=cause.correlation_id if cause else event_id,
+        causation_id=cause.id if cause else None,
+        traceparent=traceparent,
+        data=event.model_dump_json().encode(),
+    )

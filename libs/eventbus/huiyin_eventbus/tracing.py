@@ -1,0 +1,47 @@
+"""W3C trace context over the bus, without a tracing library.
+
+The doors set the current `traceparent` (the chassis does it for HTTP, with or without OpenTelemetry); the outbox writes it
+into the envelope, and the consumer sets it again around the handler. Source: W3C Trace Context, level 1, section 3.2.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+_SHAPE: Final = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
+_current: ContextVar[str | None] = ContextVar("huiyin_traceparent", default=None)
+
+
+def current_traceparent() -> str | None:
+    """Return the `traceparent` of the work being done, None outside any trace."""
+    return _current.get()
+
+
+@contextmanager
+def traced(traceparent: str | None) -> Iterator[None]:
+    """Make `traceparent` the current one for the block."""
+    token = _current.set(traceparent)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def new_traceparent() -> str:
+    """Return the `traceparent` of a new, sampled trace."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def child_of(traceparent: str | None) -> str | None:
+    """Return a `traceparent` in the same trace with a new parent id, None when there is no valid one."""
+    found = _SHAPE.match(traceparent or "")
+    return f"00-{found[1]}-{secrets.token_hex(8)}-{found[2]}" if found else None
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """Return the trace's id, for logs; None when there is no valid one."""
+    found = _SHAPE.match(traceparent or "")
+    return found[1] if found else None
