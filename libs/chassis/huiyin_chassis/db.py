@@ -1,0 +1,219 @@
+"""A service's database: SQLite or PostgreSQL behind the same two doors, `writing` and `reading`.
+
+SQLite as it comes is slow and surprising: the driver opens transactions late and not before DDL, readers block
+writers, several writers starve each other. Here the suite opens every transaction itself, keeps one connection for
+writing behind a fair lock, and a small pool for reading. PostgreSQL gets an ordinary pool and bounded statements.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Depends, Request
+from sqlalchemy import JSON, DateTime, Dialect, TypeDecorator, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from huiyin_chassis.settings import with_asyncio_driver
+
+READERS: Final = 4
+_POSTGRESQL_OPTIONS: Final = {
+    "jit": "off",  # compiling costs more than our short statements
+    "timezone": "UTC",
+    "statement_timeout": "30000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "60000",
+}
+_SQLITE_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-8192",
+    "PRAGMA mmap_size=67108864",
+    "PRAGMA journal_size_limit=67108864",
+)
+_SQLITE_BUSY_SECONDS: Final = 10
+# Classes of SQLSTATE that say nothing about the statement: connection, resources, operator's intervention, system.
+_OUT_OF_REACH_STATES: Final = ("08", "53", "57P", "58")
+_OUT_OF_REACH_NAMES: Final = tuple(
+    f"SQLITE_{fact}"
+    for fact in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN", "READONLY", "NOMEM", "PROTOCOL")
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC: `timestamptz` on PostgreSQL, sortable text of fixed width on SQLite.
+
+    Refuses naive values, which would mean a different moment on every machine.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value in UTC; raises ValueError when it is naive."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime is no moment; use aware UTC")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+Json: Final = JSON().with_variant(JSONB(), "postgresql")
+"""A column of JSON: `jsonb` on PostgreSQL, text on SQLite."""
+
+
+class Database:
+    """One service's database. Opens connections on first use; `close` ends them.
+
+    `writing` and `reading` give a connection inside a transaction. On SQLite there is one writer at a time in this
+    process, in the order of asking, and `BEGIN IMMEDIATE` keeps other processes out.
+    """
+
+    def __init__(self, url: str, *, readers: int = READERS) -> None:
+        self.url = make_url(with_asyncio_driver(url))
+        self.dialect_name = self.url.get_backend_name()
+        self._committed: list[Callable[[], None]] = []
+        self._write_lock = asyncio.Lock()
+        if self.dialect_name == "sqlite":
+            self._writer = sqlite_engine(str(self.url), pool_size=1, max_overflow=0)
+            self._reader = sqlite_engine(str(self.url), read_only=True, pool_size=readers, max_overflow=0)
+        else:
+            self._writer = self._reader = _postgresql_engine(self.url.render_as_string(hide_password=False))
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Return the engine that writes."""
+        return self._writer
+
+    @property
+    def path(self) -> Path | None:
+        """Return the SQLite file, None on PostgreSQL."""
+        return Path(self.url.database) if self.dialect_name == "sqlite" and self.url.database else None
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back after every commit of `writing`; the callback must be quick and must not raise."""
+        self._committed.append(callback)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection in a transaction that commits at the end, or rolls back when the block raises."""
+        if self.dialect_name == "sqlite":
+            async with self._write_lock, self._writer.begin() as tx:
+                yield tx
+        else:
+            async with self._writer.begin() as tx:
+                yield tx
+        for callback in self._committed:
+            callback()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection in a transaction that cannot write; a SQLite reader sees one snapshot throughout."""
+        async with self._reader.connect() as connection:
+            if self.dialect_name == "postgresql":
+                await connection.execution_options(postgresql_readonly=True)
+            yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def sqlite_engine(
+    url: str, *, read_only: bool = False, foreign_keys: Literal["ON", "OFF"] = "ON", **pool: Any
+) -> AsyncEngine:
+    """Return an engine for a SQLite file with the suite's pragmas.
+
+    A writer takes the lock when its transaction begins, not at its first write: a lock taken late cannot be waited
+    for once the transaction has read. Without pool sizes each use opens its own connection.
+    """
+    engine = create_async_engine(
+        url,
+        json_serializer=_compact_json,
+        connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
+        **(pool or {"poolclass": NullPool}),
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in (*_SQLITE_PRAGMAS, f"PRAGMA foreign_keys={foreign_keys}"):
+            cursor.execute(pragma)
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        json_serializer=_compact_json,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"server_settings": dict(_POSTGRESQL_OPTIONS), "timeout": 10},
+    )
+
+
+def _compact_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_out_of_reach(error: BaseException) -> bool:
+    """Return whether an error means that the database cannot be used now, rather than that a statement is wrong."""
+    if isinstance(error, PoolTimeout | OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return (
+        error.connection_invalidated
+        or state.startswith(_OUT_OF_REACH_STATES)
+        or name.startswith(_OUT_OF_REACH_NAMES)
+    )
+
+
+async def _writing(request: Request) -> AsyncIterator[AsyncConnection]:
+    async with request.app.state.runtime.database.writing() as tx:
+        yield tx
+
+
+async def _reading(request: Request) -> AsyncIterator[AsyncConnection]:
+    async with request.app.state.runtime.database.reading() as connection:
+        yield connection
+
+
+# Function-scoped: FastAPI would otherwise send the response first and commit afterwards, and a failing commit
+# would have been answered with a 2xx.
+Writing = Annotated[AsyncConnection, Depends(_writing, scope="function")]
+"""A connection in a transaction that commits before the response leaves."""
+Reading = Annotated[AsyncConnection, Depends(_reading, scope="function")]
+"""A connection in a transaction that only reads."""

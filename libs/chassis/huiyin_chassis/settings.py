@@ -1,0 +1,136 @@
+"""Settings from the environment, `.env` or a folder of secrets: twelve-factor, read once at start.
+
+`Settings` is what the suite shares (prefix `HUIYIN_`); each service adds its own in a subclass of
+`ServiceSettings` (prefix `HUIYIN_<NAME>_`). `load` turns a broken value into one line that names the variable
+and never repeats the value, because it may be a secret.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from huiyin_chassis.errors import SettingsBroken
+
+SECRETS_DIR_VARIABLE: Final = "HUIYIN_SECRETS_DIR"
+_DEFAULT_SECRETS_DIR: Final = Path("/run/secrets")
+_ADMIN_KEY_CHARACTERS: Final = 32
+
+Loaded = TypeVar("Loaded", bound=BaseSettings)
+
+
+def settings_config(prefix: str) -> SettingsConfigDict:
+    """Return the pydantic configuration that all settings share, under an environment prefix."""
+    return SettingsConfigDict(
+        env_prefix=prefix,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not the name of a time zone, such as Asia/Shanghai") from None
+    return name
+
+
+def _named_per_service(url: str) -> str:
+    if "{service}" not in url:
+        raise ValueError("must contain {service}: every service has a database of its own")
+    if not url.startswith(("postgresql://", "postgresql+asyncpg://", "sqlite:///", "sqlite+aiosqlite:///")):
+        raise ValueError("must start with postgresql:// or sqlite:///")
+    return url
+
+
+def _long_enough(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < _ADMIN_KEY_CHARACTERS:
+        raise ValueError(f"must have at least {_ADMIN_KEY_CHARACTERS} characters")
+    return key
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What the whole suite shares. Port 0 takes any free port."""
+
+    model_config = settings_config("HUIYIN_")
+
+    data_dir: Path = Path(".huiyin")
+    database_url: Annotated[str, AfterValidator(_named_per_service)] | None = None
+    kafka_bootstrap: str | None = None
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
+    broker_port: Port = 9092
+    broker_partitions: Annotated[int, Field(ge=1, le=1000)] = 12
+    broker_password: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    admin_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone of reports, calendars and days."""
+        return ZoneInfo(self.time_zone)
+
+    def database_url_of(self, service: str) -> str:
+        """Return the SQLAlchemy URL of one service's database, with its asyncio driver."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{(self.data_dir / f'{service}.db').absolute()}"
+        return with_asyncio_driver(self.database_url.replace("{service}", service))
+
+
+class ServiceSettings(BaseSettings):
+    """Base of one service's own settings.
+
+    A subclass names its prefix: `model_config = settings_config("HUIYIN_DESK_")`.
+    """
+
+    model_config = settings_config("HUIYIN_")
+
+
+def with_asyncio_driver(url: str) -> str:
+    """Return a database URL with the driver the suite uses, whether or not one was named."""
+    for plain, full in (("postgresql://", "postgresql+asyncpg://"), ("sqlite:///", "sqlite+aiosqlite:///")):
+        if url.startswith(plain):
+            return full + url.removeprefix(plain)
+    return url
+
+
+def load(settings: type[Loaded], **given: Any) -> Loaded:
+    """Read settings from the environment, `.env` and the folder of secrets; `given` values (CLI options) win.
+
+    Raises SettingsBroken, whose text names the first broken variable and not its value.
+    """
+    try:
+        return settings(_secrets_dir=_secrets_dir(), **given)
+    except ValidationError as broken:
+        raise SettingsBroken(_first_problem(settings, broken)) from None
+
+
+def _secrets_dir() -> Path | None:
+    named = os.environ.get(SECRETS_DIR_VARIABLE)
+    if named is not None and not Path(named).is_dir():
+        raise SettingsBroken(f"{SECRETS_DIR_VARIABLE}: {named} is not a folder")
+    folder = Path(named) if named else _DEFAULT_SECRETS_DIR
+    return folder if folder.is_dir() else None
+
+
+def _first_problem(settings: type[BaseSettings], broken: ValidationError) -> str:
+    problem = broken.errors(include_input=False, include_url=False, include_context=False)[0]
+    prefix = settings.model_config.get("env_prefix", "")
+    variable = prefix + str(problem["loc"][0]).upper() if problem["loc"] else f"{prefix}*"
+    return f"{variable}: {problem['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,1 @@
+"""A tiny service that the chassis is tried on."""

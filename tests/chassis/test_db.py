@@ -1,0 +1,192 @@
+"""The two doors of a database: transactions, locks and moments in time."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
+from sqlalchemy import event, insert, select, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from huiyin_chassis.db import Database, is_out_of_reach
+from huiyin_chassis.runtime import Runtime
+from huiyin_chassis.settings import Settings
+from tests.chassis.example.app import SERVICE, count_notes, router, write_note
+from tests.chassis.example.models import notes
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+async def count(database: Database) -> int:
+    async with database.reading() as tx:
+        return await count_notes(tx)
+
+
+async def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.writing() as tx:
+            await write_note(tx, "a")
+            raise RuntimeError
+
+    assert await count(database) == 0
+
+
+async def test_ddl_is_rolled_back_like_everything_else(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.writing() as tx:
+            await tx.execute(text("CREATE TABLE stray (id INTEGER)"))
+            raise RuntimeError
+
+    async with database.writing() as tx:
+        await tx.execute(text("CREATE TABLE stray (id INTEGER)"))
+
+
+async def test_a_reader_cannot_write(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.reading() as tx:
+            await write_note(tx, "a")
+
+    assert await count(database) == 0
+
+
+async def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
+    async with database.writing() as tx:
+        await write_note(tx, "a")
+
+        assert await asyncio.wait_for(count(database), 2) == 0
+
+
+async def test_writers_take_turns_and_none_fails(database: Database) -> None:
+    async def add_like() -> None:
+        async with database.writing() as tx:
+            row = select(notes.c.likes).where(notes.c.id == "a").with_for_update()
+            likes = (await tx.execute(row)).scalar_one()
+            await tx.execute(notes.update().where(notes.c.id == "a").values(likes=likes + 1))
+
+    async with database.writing() as tx:
+        await write_note(tx, "a")
+
+    await asyncio.gather(*(add_like() for _ in range(20)))
+
+    async with database.reading() as tx:
+        assert (await tx.execute(select(notes.c.likes))).scalar_one() == 20
+
+
+async def test_two_processes_on_one_sqlite_file_wait_for_each_other(database: Database) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+
+    async def write(to: Database, note_id: str) -> None:
+        async with to.writing() as tx:
+            await count_notes(tx)
+            await write_note(tx, note_id)
+
+    await asyncio.gather(
+        *(write(to, f"{name}{n}") for n in range(10) for name, to in [("a", database), ("b", other)])
+    )
+
+    assert await count(other) == 20
+    await other.close()
+
+
+async def test_commits_call_back_and_rollbacks_do_not(database: Database) -> None:
+    calls: list[str] = []
+    database.on_commit(lambda: calls.append("commit"))
+
+    async with database.writing() as tx:
+        await write_note(tx, "a")
+    with pytest.raises(RuntimeError):
+        async with database.writing():
+            raise RuntimeError
+
+    assert calls == ["commit"]
+
+
+async def test_moments_come_back_aware_in_utc_and_sort_by_time(database: Database) -> None:
+    shanghai = timezone(timedelta(hours=8))
+    moments = [NOON, NOON + timedelta(microseconds=1), (NOON + timedelta(hours=1)).astimezone(shanghai)]
+    async with database.writing() as tx:
+        for number, moment in enumerate(moments):
+            await tx.execute(insert(notes).values(id=str(number), body="", likes=0, written_at=moment))
+
+    async with database.reading() as tx:
+        later = select(notes.c.written_at).where(notes.c.written_at > NOON).order_by(notes.c.written_at)
+        found = (await tx.execute(later)).scalars().all()
+
+    assert found == moments[1:]
+    assert [moment.utcoffset() for moment in found] == [timedelta(0)] * 2
+
+
+async def test_a_naive_datetime_is_refused(database: Database) -> None:
+    with pytest.raises(StatementError, match="naive"):
+        async with database.writing() as tx:
+            await tx.execute(
+                insert(notes).values(id="a", body="", likes=0, written_at=NOON.replace(tzinfo=None))
+            )
+
+
+async def test_sqlite_is_durable_and_checks_references(tmp_path: object) -> None:
+    database = Database(f"sqlite:///{tmp_path}/pragmas.db")
+
+    async with database.writing() as tx:
+        found = {
+            name: (await tx.execute(text(f"PRAGMA {name}"))).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+
+    await database.close()
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+async def test_a_server_that_is_not_there_is_out_of_reach(tmp_path: object) -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+
+    with pytest.raises(OSError, match="Connect call failed") as refused:
+        async with database.writing():
+            pass
+
+    await database.close()
+    assert is_out_of_reach(refused.value)
+
+
+async def test_a_wrong_statement_does_not_count_as_out_of_reach(database: Database) -> None:
+    with pytest.raises(DBAPIError) as wrong:
+        async with database.reading() as tx:
+            await tx.execute(text("SELECT nothing FROM nowhere"))
+
+    assert not is_out_of_reach(wrong.value)
+
+
+@pytest.fixture
+def client(database: Database) -> AsyncClient:
+    app = FastAPI()
+    app.include_router(router)
+    app.state.runtime = Runtime(SERVICE, Settings(), database=database)
+    return AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test")
+
+
+async def test_a_commit_that_fails_is_never_answered_with_success(
+    database: Database, client: AsyncClient
+) -> None:
+    def fail(_connection: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    event.listen(database.engine.sync_engine, "commit", fail)
+
+    async with client:
+        answer = await client.post("/v1/notes/a")
+
+    event.remove(database.engine.sync_engine, "commit", fail)
+    assert answer.status_code == 500
+    assert await count(database) == 0
+
+
+async def test_a_request_commits_before_its_answer_and_a_refused_one_stores_nothing(
+    database: Database, client: AsyncClient
+) -> None:
+    async with client:
+        stored = await client.post("/v1/notes/a")
+        refused = await client.post("/v1/notes/refused")
+
+        assert (stored.status_code, refused.status_code) == (201, 409)
+        assert (await client.get("/v1/notes")).json() == {"count": 1}

@@ -1,0 +1,122 @@
+"""Group commit: every caller gets the answer of its own item, after the commit."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_chassis.clock import utc_now
+from huiyin_chassis.db import Database
+from huiyin_chassis.errors import WriterClosed, WriterFull
+from huiyin_chassis.writer import MAX_GROUP, GroupWriter
+from tests.chassis.example.app import count_notes
+from tests.chassis.example.models import notes
+
+
+class Recorder:
+    """Writes notes and remembers the size of every group it was given."""
+
+    def __init__(self) -> None:
+        self.groups: list[int] = []
+
+    async def flush(self, tx: AsyncConnection, items: Sequence[str]) -> Sequence[str]:
+        self.groups.append(len(items))
+        rows = [
+            {"id": item, "body": "x", "likes": 0, "extra": None, "written_at": utc_now()} for item in items
+        ]
+        await tx.execute(insert(notes), rows)
+        return [f"stored {item}" for item in items]
+
+
+async def written(database: Database) -> int:
+    async with database.reading() as tx:
+        return await count_notes(tx)
+
+
+async def test_an_answer_arrives_after_the_commit(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush)
+
+    answer = await writer.submit("a")
+
+    assert answer == "stored a"
+    assert await written(database) == 1
+
+
+async def test_what_arrives_during_a_commit_is_the_next_group(database: Database) -> None:
+    recorder = Recorder()
+    writer = GroupWriter(database, recorder.flush)
+
+    answers = await asyncio.gather(*(writer.submit(f"n{number}") for number in range(600)))
+
+    assert answers == [f"stored n{number}" for number in range(600)]
+    assert max(recorder.groups) <= MAX_GROUP
+    assert len(recorder.groups) <= 4
+    assert await written(database) == 600
+
+
+async def test_one_bad_item_gets_its_error_and_its_neighbours_are_stored(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush)
+    await writer.submit("taken")
+
+    outcomes = await asyncio.gather(
+        *(writer.submit(item) for item in ["a", "b", "taken", "c", "d"]), return_exceptions=True
+    )
+
+    assert [outcome for outcome in outcomes if isinstance(outcome, str)] == [
+        f"stored {item}" for item in "abcd"
+    ]
+    assert isinstance(outcomes[2], DBAPIError)
+    assert await written(database) == 5
+
+
+async def test_when_the_database_is_out_of_reach_nothing_is_retried_in_halves(database: Database) -> None:
+    calls = 0
+
+    async def unreachable(_tx: AsyncConnection, _items: Sequence[str]) -> Sequence[str]:
+        nonlocal calls
+        calls += 1
+        raise ConnectionRefusedError
+
+    writer = GroupWriter(database, unreachable)
+
+    outcomes = await asyncio.gather(*(writer.submit(item) for item in "abcd"), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [ConnectionRefusedError] * 4
+    assert calls == 1
+
+
+async def test_a_full_writer_refuses_at_once(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush, bound=2)
+
+    outcomes = await asyncio.gather(*(writer.submit(item) for item in "abc"), return_exceptions=True)
+
+    assert isinstance(outcomes[2], WriterFull)
+    assert outcomes[:2] == ["stored a", "stored b"]
+
+
+async def test_closing_answers_what_waits_and_refuses_what_comes(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush)
+    waiting = [asyncio.ensure_future(writer.submit(item)) for item in "ab"]
+    await asyncio.sleep(0)
+
+    await writer.close()
+
+    assert [future.result() for future in waiting] == ["stored a", "stored b"]
+    with pytest.raises(WriterClosed):
+        await writer.submit("late")
+
+
+async def test_a_caller_that_left_before_its_group_is_not_written(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush)
+    first = asyncio.ensure_future(writer.submit("first"))
+    gone = asyncio.ensure_future(writer.submit("gone"))
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    assert await first == "stored first"
+
+    await writer.close()
+    assert await written(database) == 1
