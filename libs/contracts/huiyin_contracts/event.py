@@ -29,7 +29,7 @@ _INSTANT: Final = TypeAdapter(AwareDatetime)
 class Contract(BaseModel):
     """Base of everything that crosses a service border: frozen, and deaf to fields it does not know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class Event(Contract):

@@ -6,9 +6,10 @@ may extend the tree (S20).
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """A lower-case ASCII name that is safe in topics, paths and files."""
@@ -22,6 +23,13 @@ class OpenEnum(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> "OpenEnum | None":
         return cls._member_map_["OTHER"] if isinstance(value, str) else None  # type: ignore[return-value]  # typeshed says Enum
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the enum's schema, marked as open: a reader must take values it does not know."""
+        schema = handler(core_schema)
+        handler.resolve_ref_schema(schema)["x-open-enum"] = True
+        return schema
 
 
 class Nature(OpenEnum):
