@@ -1,0 +1,100 @@
+"""The door's lock: bearer API keys, and the dependency `require` that endpoints name their scopes with.
+
+An endpoint without `require` is open to all; a service's tests list its open endpoints.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from huiyin_chassis.clock import utc_now
+from huiyin_chassis.keys import KeyRing, made_key, save_keys, sha256_of, subscribe_keys
+from huiyin_chassis.principal import ADMIN, OPERATOR, ROLES, SCOPES, Principal
+from huiyin_chassis.problems import Refusal
+
+__all__ = [
+    "ADMIN",
+    "OPERATOR",
+    "ROLES",
+    "SCOPES",
+    "KeyRing",
+    "Principal",
+    "authenticate",
+    "demand",
+    "made_key",
+    "require",
+    "save_keys",
+    "sha256_of",
+    "subscribe_keys",
+]
+
+_BEARER: Final = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer KEY`")
+
+
+async def authenticate(request: Request) -> Principal:
+    """Return the principal of a request, for doors that cannot use `require`.
+
+    Raises one and the same 401 Refusal for a missing, malformed, unknown, revoked or expired key, and a 429 when the
+    key has a rate and is over it.
+    """
+    known = getattr(request.state, "principal", None)
+    if isinstance(known, Principal):
+        return known
+    ring: KeyRing = request.app.state.keys
+    key = _bearer_key(request)
+    principal = await ring.find(key, now=utc_now()) if key else None
+    if principal is None:
+        detail = "Send a valid API key as `Authorization: Bearer KEY`."
+        raise Refusal(401, detail, headers={"WWW-Authenticate": 'Bearer realm="huiyin"'})
+    wait_seconds = ring.take(principal)
+    if wait_seconds > 0:
+        headers = {"Retry-After": str(int(wait_seconds) + 1)}
+        raise Refusal(429, "This key has used up its requests for now.", headers=headers)
+    request.state.principal = principal
+    return principal
+
+
+def _bearer_key(request: Request) -> str:
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return ""
+    # Any string can be a key, and headers arrive as bytes that Starlette reads as Latin-1.
+    return key.strip().encode("latin-1").decode("utf-8", "replace")
+
+
+def demand(principal: Principal, scopes: Iterable[str]) -> None:
+    """Raise a 403 Refusal that names the first scope the principal lacks."""
+    for scope in scopes:
+        if not principal.can(scope):
+            raise Refusal(403, f"This key lacks the scope {scope}.", members={"scope": scope})
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A FastAPI dependency that lets in only keys with all of its scopes."""
+
+    scopes: tuple[str, ...]
+
+    async def __call__(
+        self,
+        request: Request,
+        _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> Principal:
+        """Return the principal, or raise a 401, 403 or 429 Refusal."""
+        principal = await authenticate(request)
+        demand(principal, self.scopes)
+        return principal
+
+
+def require(*scopes: str) -> Any:
+    """Return the dependency that lets in only keys with all these scopes; without scopes, any valid key.
+
+    `principal: Annotated[Principal, require("tickets:read")]`. Raises ValueError for a scope nobody can have.
+    """
+    unknown = set(scopes) - SCOPES
+    if unknown:
+        raise ValueError(f"no such scope: {', '.join(sorted(unknown))}")
+    return Depends(Requirement(scopes))
