@@ -1,0 +1,62 @@
+"""What the sla service refuses.
+
+SlaError
+├── UnknownPolicy
+├── UnknownTarget
+├── PolicyMalformed
+├── CalendarMalformed
+├── TimeNotAware
+└── DeadlineOutOfRange
+"""
+
+
+class SlaError(Exception):
+    """Every refusal of this service."""
+
+
+class UnknownPolicy(SlaError):
+    """No policy has this name."""
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(f"unknown policy {policy!r}; there are ordinary, complex and urgent")
+        self.policy = policy
+
+
+class UnknownTarget(SlaError):
+    """No policy measures this target."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"unknown target {target!r}; a policy has response and resolution")
+        self.target = target
+
+
+class PolicyMalformed(SlaError):
+    """A policy document cannot be used; ``where`` is the JSON pointer of the fault."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where or '/'}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class CalendarMalformed(SlaError):
+    """A calendar document cannot be used; ``where`` is the JSON pointer of the fault."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where or '/'}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class TimeNotAware(SlaError):
+    """A time came without its zone, so it names no instant."""
+
+    def __init__(self) -> None:
+        super().__init__("a time needs its zone or offset, such as 2026-10-09T14:00:00+08:00")
+
+
+class DeadlineOutOfRange(SlaError):
+    """The deadline lies outside the years that can be told (1 to 9999)."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline lies outside the years 1 to 9999")
