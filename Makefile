@@ -8,7 +8,6 @@ DEMO ?=
 PYTEST ?=
 
 BIN := .venv/bin
-CODE := libs services tests
 PRIVATE_UV := .cache/uv/bin/uv
 READY := Ready. Go on with .venv/bin/huiyin --help, or see it work: make demo
 OLD_PYTHON := Huiyin needs Python 3.11 or newer, and none was found. Name one: make setup PYTHON=/path/to/python3
@@ -41,6 +40,7 @@ check: lint imports types ## Run before every commit: style, import contracts, t
 lint: .venv/.development ## Check format, style and declared dependencies
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/deptry --no-ansi libs/* services/*
 
 .PHONY: format
 format: .venv/.development ## Format the code and repair what can be repaired
