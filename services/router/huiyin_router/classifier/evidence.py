@@ -1,0 +1,99 @@
+"""Evidence of one text: every term found, with its points after negation, summed per label."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from huiyin_router.classifier.folding import Passage
+from huiyin_router.classifier.lexicon import Hit, Lexicon
+
+# A negator reaches three characters in Chinese, about three words in English, and never past punctuation.
+_REACH_HAN: Final = 3
+_REACH_LATIN: Final = 18
+_STOPS: Final = frozenset(",.!?;。、")
+_FLIPPED: Final = 0.5
+_OPPOSITE: Final = {"positive": "negative", "negative": "positive"}
+# "Never crashes" is no fault and no emergency; "not friendly" is still about behaviour.
+_SILENCED_BY_NEGATION: Final = frozenset(
+    {("subtype", "defect"), ("urgency", "urgent"), ("urgency", "complaint")}
+)
+_REPEATS_COUNTED: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One term's points for one label, at `[start, end)` of the original text."""
+
+    start: int
+    end: int
+    head: str
+    label: str
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the decisions look at: points per head and label, and plain facts of the text."""
+
+    points: Mapping[tuple[str, str], float]
+    voices: tuple[Voice, ...]
+    chars: int
+    questions: int
+    rating: float | None
+
+    def of(self, head: str, label: str) -> float:
+        """Return the points for one label, 0 when nothing spoke for it."""
+        return self.points.get((head, label), 0.0)
+
+    @property
+    def has_wish_or_question(self) -> bool:
+        """Return whether the author asks for something or asks a question."""
+        return self.questions > 0 or self.of("nature", "suggestion") >= 1 or self.of("nature", "inquiry") >= 2  # noqa: PLR2004
+
+
+def gather(parts: tuple[Passage, ...], lexicon: Lexicon, *, rating: float | None) -> Evidence:
+    """Return the evidence of the parts of one text. A term counts at most twice, however often it is repeated."""
+    voices: list[Voice] = []
+    points: dict[tuple[str, str], float] = defaultdict(float)
+    seen: dict[str, int] = defaultdict(int)
+    for part in parts:
+        for hit, is_negated in _with_negation(part.folded, lexicon):
+            seen[hit.term.written] += 1
+            if seen[hit.term.written] > _REPEATS_COUNTED:
+                continue
+            for voice in _voices(hit, part.offset, is_negated=is_negated):
+                voices.append(voice)
+                points[voice.head, voice.label] += voice.points
+    return Evidence(
+        points=points,
+        voices=tuple(voices),
+        chars=sum(len(part.folded) for part in parts),
+        questions=sum(part.folded.count("?") for part in parts),
+        rating=rating,
+    )
+
+
+def _with_negation(folded: str, lexicon: Lexicon) -> list[tuple[Hit, bool]]:
+    found: list[tuple[Hit, bool]] = []
+    negated_from = negated_until = -1
+    for hit in lexicon.scan(folded):
+        is_negated = hit.start < negated_until and _STOPS.isdisjoint(folded[negated_from : hit.start])
+        found.append((hit, is_negated))
+        if "negators" in hit.term.roles:
+            reach = _REACH_LATIN if folded[hit.start] < "\x80" else _REACH_HAN
+            negated_from, negated_until = hit.end, hit.end + reach
+    return found
+
+
+def _voices(hit: Hit, offset: int, *, is_negated: bool) -> list[Voice]:
+    start, end = hit.start + offset, hit.end + offset
+    if not is_negated:
+        return [Voice(start, end, head, label, points) for head, label, points in hit.term.effects]
+    return [
+        Voice(start, end, head, _OPPOSITE[label], points * _FLIPPED)
+        if head == "polarity"
+        else Voice(start, end, head, label, points)
+        for head, label, points in hit.term.effects
+        if (head, label) not in _SILENCED_BY_NEGATION
+    ]

@@ -1,0 +1,94 @@
+"""Decisions: from evidence to one label per head, with a confidence.
+
+Every head turns its evidence into scores and its scores into shares by softmax. The constants were set by hand on
+development texts; a head's `sharpness` is chosen so that its confidence orders its accuracy.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from huiyin_router.classifier.evidence import Evidence
+from huiyin_router.classifier.labels import PARENT_TYPES, SUBTYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A head's answer: the best label, the next best if it is close, and the share of the best in 0..1."""
+
+    label: str
+    runner_up: str | None
+    confidence: float
+    shares: Mapping[str, float]
+
+
+def decide_sentiment(evidence: Evidence) -> Decision:
+    """Return the sentiment of the whole text; as much praise as blame, or neither, is neutral."""
+    good, bad = _polarity(evidence)
+    lean = good - bad
+    return _decide({"positive": lean, "negative": -lean, "neutral": 1.2 - 0.35 * abs(lean)}, sharpness=0.5)
+
+
+def decide_nature(evidence: Evidence) -> Decision:
+    """Return what the author is doing."""
+    good, bad = _polarity(evidence)
+    asks = evidence.of("nature", "inquiry")
+    wishes = evidence.of("nature", "suggestion")
+    chat = evidence.of("nature", "other")
+    fault = (
+        evidence.of("subtype", "defect")
+        + evidence.of("urgency", "urgent")
+        + evidence.of("urgency", "complaint")
+    )
+    blame = bad + 0.3 * min(fault, 6.0)
+    scores = {
+        "complaint": 1.0 + 0.8 * blame - 0.5 * good,
+        "praise": 0.5 + 0.8 * good - 0.6 * blame,
+        "suggestion": 0.9 * wishes - 0.3 * blame,
+        "inquiry": 0.8 * asks + 0.8 * min(evidence.questions, 1) - 0.4 * blame - 0.4 * good,
+        "other": 0.5 + 0.8 * chat - 0.3 * (good + blame),
+    }
+    return _decide(scores, sharpness=0.6)
+
+
+def decide_subtype(evidence: Evidence) -> Decision:
+    """Return what the text is about; without a named aspect that is `overall`."""
+    scores = {label: evidence.of("subtype", label) for label in SUBTYPES}
+    scores["overall"] = 1.0 + 0.5 * scores["overall"]
+    return _decide(scores, sharpness=0.45)
+
+
+def type_confidence(subtype: Decision) -> float:
+    """Return the confidence of the type: the shares of all its subtypes together."""
+    parent = PARENT_TYPES[subtype.label]
+    return sum(share for label, share in subtype.shares.items() if PARENT_TYPES[label] == parent)
+
+
+def decide_urgency(evidence: Evidence) -> Decision:
+    """Return the clock: dispute beats urgent, anything without a sign of either is normal."""
+    good, bad = _polarity(evidence)
+    return _decide(
+        {
+            "normal": 2.6 + 0.3 * max(good - bad, 0.0),
+            "urgent": evidence.of("urgency", "urgent"),
+            "complaint": 1.1 * evidence.of("urgency", "complaint"),
+        },
+        sharpness=0.8,
+    )
+
+
+def _polarity(evidence: Evidence) -> tuple[float, float]:
+    good, bad = evidence.of("polarity", "positive"), evidence.of("polarity", "negative")
+    if evidence.rating is None:
+        return good, bad
+    lean = 6.0 * (evidence.rating - 0.6)
+    return good + max(lean, 0.0), bad + max(-lean, 0.0)
+
+
+def _decide(scores: Mapping[str, float], *, sharpness: float) -> Decision:
+    top = max(scores.values())
+    weights = {label: math.exp(sharpness * (score - top)) for label, score in scores.items()}
+    total = sum(weights.values())
+    shares = {label: weight / total for label, weight in weights.items()}
+    first, second = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
+    return Decision(first, second, shares[first], shares)

@@ -1,0 +1,91 @@
+"""From a text to its labels: scan, weigh, decide. The only door of the classifier that others need."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from huiyin_router.classifier.evidence import Evidence, gather
+from huiyin_router.classifier.folding import Passage, is_textless, language, passages
+from huiyin_router.classifier.heads import (
+    Decision,
+    decide_nature,
+    decide_sentiment,
+    decide_subtype,
+    decide_urgency,
+    type_confidence,
+)
+from huiyin_router.classifier.labels import PARENT_TYPES, Prediction, Span, Text
+from huiyin_router.classifier.lexicon import Lexicon, shipped_lexicon
+
+REVISION: Final = "lexicon-1"
+
+_SECOND_SUBTYPE_SHARE: Final = 0.2
+_SPANS_KEPT: Final = 6
+_READ_LANGUAGES: Final = frozenset({"zh", "en"})
+_OPINION: Final = {"complaint": "negative", "praise": "positive"}
+
+
+def predict(texts: Sequence[Text]) -> list[Prediction]:
+    """Return one prediction per text, in order. Takes any string; reads at most 400 characters of each."""
+    lexicon = shipped_lexicon()
+    return [_predict_one(text, lexicon) for text in texts]
+
+
+def _predict_one(text: Text, lexicon: Lexicon) -> Prediction:
+    parts = passages(text.text, lexicon.tail_markers)
+    evidence = gather(parts, lexicon, rating=text.rating)
+    decisions = {
+        "nature": decide_nature(evidence),
+        "subtype": decide_subtype(evidence),
+        "urgency": decide_urgency(evidence),
+        "sentiment": decide_sentiment(evidence),
+    }
+    subtype = decisions["subtype"]
+    return Prediction(
+        nature=decisions["nature"].label,
+        type=PARENT_TYPES[subtype.label],
+        subtype=subtype.label,
+        subtype2=_second_subtype(subtype),
+        urgency=decisions["urgency"].label,
+        sentiment=decisions["sentiment"].label,
+        confidence=_confidence(decisions),
+        spans=_strongest_spans(evidence, decisions),
+        lang=_language(text, parts),
+        has_wish_or_question=evidence.has_wish_or_question,
+        is_textless=is_textless(parts),
+    )
+
+
+def _language(text: Text, parts: tuple[Passage, ...]) -> str:
+    declared = (text.lang or "").lower().partition("-")[0]
+    if is_textless(parts) and declared in _READ_LANGUAGES:
+        return declared
+    return language(parts)
+
+
+def _second_subtype(subtype: Decision) -> str | None:
+    if subtype.runner_up is None or subtype.shares[subtype.runner_up] < _SECOND_SUBTYPE_SHARE:
+        return None
+    return subtype.runner_up
+
+
+def _confidence(decisions: Mapping[str, Decision]) -> Mapping[str, float]:
+    shares = {head: decision.confidence for head, decision in decisions.items()}
+    shares["type"] = type_confidence(decisions["subtype"])
+    return MappingProxyType({head: round(share, 4) for head, share in shares.items()})
+
+
+def _strongest_spans(evidence: Evidence, decisions: Mapping[str, Decision]) -> tuple[Span, ...]:
+    wanted = {(head, decision.label) for head, decision in decisions.items()}
+    wanted.add(("polarity", _OPINION.get(decisions["nature"].label, decisions["sentiment"].label)))
+    spoke = sorted(
+        (voice for voice in evidence.voices if (voice.head, voice.label) in wanted),
+        key=lambda voice: (-voice.points, voice.start),
+    )
+    spans = [
+        Span(
+            voice.start, voice.end, f"{'sentiment' if voice.head == 'polarity' else voice.head}:{voice.label}"
+        )
+        for voice in spoke[:_SPANS_KEPT]
+    ]
+    return tuple(sorted(spans, key=lambda span: (span.start, span.label)))
