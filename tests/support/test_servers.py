@@ -145,6 +145,27 @@ async def test_kafkas_own_tools_see_the_topic(kafka_bootstrap: str, java_tool: J
     assert f"PartitionCount: {PARTITIONS}" in done.stdout
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the account")
+def test_postgresql_starts_where_its_account_cannot_reach_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "_is_open_to_all", lambda _path: False)
+
+    with PostgreSQL() as server:
+        pid = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+        assert str(server.folder) in psutil.Process(pid).exe()
+
+
+def test_postgresql_of_the_machine_serves_where_the_wheel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "_wheel_programs", lambda: None)
+    try:
+        server = PostgreSQL()
+    except ServerUnavailable:
+        pytest.skip("this machine has no PostgreSQL of its own")
+
+    with server, server.database() as url:
+        assert url.startswith("postgresql+asyncpg://")
+
+
 def test_a_machine_without_servers_is_told_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
