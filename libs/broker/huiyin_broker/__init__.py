@@ -1,1 +1,22 @@
-"""The embedded broker: Kafka's wire protocol on one machine, its log in SQLite. Knows nothing of feedback."""
+"""The embedded broker: Kafka's wire protocol on one machine, its log in one SQLite file.
+
+It exists so that a laptop or a small installation needs no other server, and so that the suite has one client
+path (Kafka's) everywhere. It is a single node without replication: what it has acknowledged is as durable as the
+disk below it and the backups of that disk. It is never a replacement for Apache Kafka; to move on, set
+``HUIYIN_KAFKA_BOOTSTRAP``. It knows nothing of feedback and imports no other package of this project.
+"""
+
+from huiyin_broker.errors import BrokerError, LogLocked, LogUnusable, NotLoopback, PortInUse
+from huiyin_broker.server import Broker, serve
+from huiyin_broker.settings import BrokerSettings
+
+__all__ = [
+    "Broker",
+    "BrokerError",
+    "BrokerSettings",
+    "LogLocked",
+    "LogUnusable",
+    "NotLoopback",
+    "PortInUse",
+    "serve",
+]

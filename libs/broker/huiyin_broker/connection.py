@@ -1,0 +1,121 @@
+"""One client connection: frames in, answers out in the order of the requests.
+
+Produce requests may overlap, so that several share a commit; every other request waits for those before it. What a
+client may make the broker hold is bounded: frame size, requests in flight, time to take an answer.
+"""
+
+import asyncio
+import struct
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import structlog
+from kio.schema.errors import ErrorCode
+
+from huiyin_broker.apis.call import Call, Node, Route, Session
+from huiyin_broker.apis.metadata import supported_versions
+from huiyin_broker.protocol import Head, MalformedRequest, decode_head, decode_request, encode_response
+
+_IN_FLIGHT: Final = 8
+_SLOWEST_TAKER_SECONDS: Final = 30.0
+_LENGTH: Final = struct.Struct(">i")
+_PRODUCE, _API_VERSIONS = 0, 18
+log = structlog.get_logger(__name__)
+
+Answering = asyncio.Task[bytes | None]
+
+
+class RequestRefused(Exception):
+    """A request after which the connection cannot go on."""
+
+
+class Connection:
+    """Serves one client until it goes, misbehaves, or the broker stops."""
+
+    def __init__(self, node: Node, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._node = node
+        self._reader = reader
+        self._writer = writer
+        peer = writer.get_extra_info("peername") or ("unknown", 0)
+        self._session = Session(str(peer[0]), is_authenticated=node.settings.password is None)
+        self._answers: asyncio.Queue[Answering | None] = asyncio.Queue(_IN_FLIGHT)
+        self._last: Answering | None = None
+
+    async def serve(self) -> None:
+        """Serve until the client or the broker ends the connection. Raises only CancelledError."""
+        sending = asyncio.create_task(self._send_answers())
+        receiving = asyncio.create_task(self._receive_requests())
+        try:
+            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._end(sending, receiving)
+
+    async def _end(self, *tasks: "asyncio.Task[None]") -> None:
+        waiting = list(tasks)
+        while not self._answers.empty():
+            answer = self._answers.get_nowait()
+            if answer is not None:
+                waiting.append(answer)  # type: ignore[arg-type]
+        if self._last is not None:
+            waiting.append(self._last)  # type: ignore[arg-type]
+        for task in waiting:
+            task.cancel()
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            self._explain(outcome)
+        self._writer.close()
+
+    def _explain(self, outcome: object) -> None:
+        if isinstance(outcome, (RequestRefused, MalformedRequest)):
+            log.warning("connection_refused", client=self._session.client_host, reason=str(outcome))
+        elif isinstance(outcome, Exception) and not isinstance(outcome, (OSError, EOFError)):
+            log.error("connection_failed", client=self._session.client_host, exc_info=outcome)
+
+    async def _receive_requests(self) -> None:
+        while (frame := await self._next_frame()) is not None:
+            head = decode_head(frame)
+            if head.api_key != _PRODUCE and self._last is not None:
+                await asyncio.wait({self._last})
+            self._last = asyncio.create_task(self._answer(head, frame))
+            await self._answers.put(self._last)
+        await self._answers.put(None)
+
+    async def _next_frame(self) -> bytes | None:
+        try:
+            (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+            if not _LENGTH.size <= length <= self._node.settings.max_request_bytes:
+                raise RequestRefused(f"frame of {length} bytes")
+            return await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
+    async def _send_answers(self) -> None:
+        while (answer := await self._answers.get()) is not None:
+            frame = await answer
+            if frame is None:
+                continue
+            self._writer.write(frame)
+            async with asyncio.timeout(_SLOWEST_TAKER_SECONDS):
+                await self._writer.drain()
+
+    def _answer(self, head: Head, frame: bytes) -> Coroutine[Any, Any, bytes | None]:
+        route = self._node.routes.get(head.api_key)
+        if route is None:
+            raise RequestRefused(f"api {head.api_key} is not served")
+        if not route.oldest <= head.version <= route.newest:
+            return self._refuse_version(head, route)
+        if not (self._session.is_authenticated or route.before_authentication):
+            raise RequestRefused(f"api {head.api_key} before authentication")
+        client_id, body = decode_request(frame, head)
+        call = Call(self._node, self._session, head.version, client_id or "", body)
+        return self._handle(head, route, call)
+
+    async def _handle(self, head: Head, route: Route, call: Call) -> bytes | None:
+        values = await route.handler(call)
+        return None if values is None else encode_response(head, values)
+
+    async def _refuse_version(self, head: Head, route: Route) -> bytes:
+        """Answer ApiVersions of an unknown version with what there is (KIP-511); refuse others."""
+        if route.key != _API_VERSIONS:
+            raise RequestRefused(f"api {head.api_key} version {head.version} is not served")
+        values = supported_versions(self._node.routes.values(), ErrorCode.unsupported_version)
+        return encode_response(Head(head.api_key, 0, head.correlation_id), values)

@@ -1,0 +1,133 @@
+"""The broker as a whole: start, listen on loopback, stop."""
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+
+import structlog
+
+from huiyin_broker.apis import ROUTES
+from huiyin_broker.apis.call import Node
+from huiyin_broker.connection import Connection
+from huiyin_broker.coordinator import Coordinator
+from huiyin_broker.errors import NotLoopback, PortInUse
+from huiyin_broker.log import Log
+from huiyin_broker.retention import keep_retention
+from huiyin_broker.settings import BrokerSettings
+
+log = structlog.get_logger(__name__)
+
+
+class Broker:
+    """An embedded broker. Start and stop it in the event loop that runs it.
+
+    Raises NotLoopback at once when the host is not a loopback address.
+    """
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        _check_loopback(settings.host)
+        self._settings = settings
+        self._node: Node | None = None
+        self._server: asyncio.Server | None = None
+        self._retention: asyncio.Task[None] | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    @property
+    def settings(self) -> BrokerSettings:
+        """The settings it was made with."""
+        return self._settings
+
+    @property
+    def port(self) -> int:
+        """The port in use; 0 before `start` when any free port was asked for."""
+        return self._settings.port if self._node is None else self._node.port
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect, as `host:port`."""
+        return f"{self._settings.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Open the log and listen. Raises PortInUse or LogUnusable, and then holds nothing."""
+        listener = _listen(self._settings.host, self._settings.port)
+        try:
+            store = Log(self._settings)
+        except BaseException:
+            listener.close()
+            raise
+        coordinator = Coordinator(initial_delay=self._settings.group_initial_delay)
+        self._node = Node(self._settings, listener.getsockname()[1], store, coordinator, ROUTES)
+        self._server = await asyncio.start_server(self._accept, sock=listener)
+        self._retention = asyncio.create_task(keep_retention(store, self._settings))
+        log.info("broker_started", bootstrap=self.bootstrap, log=str(self._settings.path))
+
+    async def stop(self) -> None:
+        """Stop accepting, let commits in flight be answered, end connections, close the log."""
+        if self._node is None or self._server is None or self._retention is None:
+            return
+        node, self._node = self._node, None
+        self._server.close()
+        self._retention.cancel()
+        node.coordinator.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(self._retention, *self._connections, return_exceptions=True)
+        await node.log.close()
+        log.info("broker_stopped")
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if self._node is None or task is None or len(self._connections) >= self._settings.max_connections:
+            log.warning("connection_turned_away", connections=len(self._connections))
+            writer.close()
+            return
+        self._connections.add(task)
+        try:
+            await Connection(self._node, reader, writer).serve()
+        except asyncio.CancelledError:
+            if self._node is not None:
+                raise
+        finally:
+            self._connections.discard(task)
+
+
+async def serve(settings: BrokerSettings, *, ready: Callable[[Broker], None] = lambda _: None) -> None:
+    """Run a broker until SIGTERM or SIGINT; `ready` is called once it listens."""
+    broker = Broker(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stopping.set)
+    await broker.start()
+    try:
+        ready(broker)
+        await stopping.wait()
+    finally:
+        await broker.stop()
+
+
+def _check_loopback(host: str) -> None:
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    raise NotLoopback(host)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(port) from error
+        raise
+    listener.setblocking(False)
+    return listener
