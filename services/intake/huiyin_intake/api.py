@@ -1,0 +1,124 @@
+"""The front door over HTTP: one post, many posts, and what was accepted.
+
+A post is answered 202 only after its commit. Posts go through one group writer: what arrives during a commit shares
+the next one.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, status
+from pydantic import JsonValue, ValidationError
+from sqlalchemy import Row
+
+from huiyin_chassis.auth import Principal, require
+from huiyin_chassis.clock import utc_now
+from huiyin_chassis.db import Reading
+from huiyin_chassis.pages import Page, PageRequest, page
+from huiyin_chassis.problems import FieldError, Refusal, field_errors
+from huiyin_chassis.runtime import Running
+from huiyin_intake import queries
+from huiyin_intake.domain import is_from_the_future
+from huiyin_intake.errors import FeedbackNotFound
+from huiyin_intake.models import feedback
+from huiyin_intake.schemas import (
+    Accepted,
+    BatchAccepted,
+    BatchIn,
+    BatchItem,
+    FeedbackIn,
+    FeedbackView,
+    ItemProblem,
+)
+from huiyin_intake.usecases import Receipt, Submission, receive_feedback, submission_of
+
+PROBLEMS: Final[Mapping[type[Exception], int]] = {FeedbackNotFound: 404}
+
+router: Final = APIRouter(tags=["intake"])
+
+FeedbackWriter = Annotated[Principal, require("feedback:write")]
+FeedbackReader = Annotated[Principal, require("feedback:read")]
+
+
+@router.post("/v1/feedback", status_code=status.HTTP_202_ACCEPTED)
+async def post_feedback(post: FeedbackIn, running: Running, principal: FeedbackWriter) -> Accepted:
+    """Take one feedback in; sending the same again answers with the first one's id and `duplicate`."""
+    submission = _submission(post, principal, now=utc_now())
+    receipt = await running.group_writer(receive_feedback).submit(submission)
+    return Accepted(id=receipt.feedback_id, duplicate=receipt.is_duplicate)
+
+
+@router.post("/v1/feedback/batch", status_code=status.HTTP_202_ACCEPTED, response_model_exclude_none=True)
+async def post_feedback_batch(batch: BatchIn, running: Running, principal: FeedbackWriter) -> BatchAccepted:
+    """Take up to 1,000 feedbacks in; each is judged alone, and the answer tells what became of each."""
+    now = utc_now()
+    items = [_judge(index, raw, principal=principal, now=now) for index, raw in enumerate(batch.items)]
+    submissions = {index: item for index, item in enumerate(items) if isinstance(item, Submission)}
+    writer = running.group_writer(receive_feedback)
+    receipts = await asyncio.gather(*(writer.submit(submission) for submission in submissions.values()))
+    answers = dict(zip(submissions, receipts, strict=True))
+    return BatchAccepted(
+        items=[
+            item if isinstance(item, BatchItem) else _accepted_item(index, answers[index])
+            for index, item in enumerate(items)
+        ]
+    )
+
+
+@router.get("/v1/feedback/{feedback_id}")
+async def get_feedback(feedback_id: str, tx: Reading, principal: FeedbackReader) -> FeedbackView:
+    """Return one accepted feedback."""
+    row = await queries.find_feedback(tx, feedback_id, posted_by=_own(principal))
+    if row is None:
+        raise FeedbackNotFound(feedback_id)
+    return _view(row)
+
+
+@router.get("/v1/feedback")
+async def list_feedback(  # noqa: PLR0917  # FastAPI calls by name
+    tx: Reading,
+    request: PageRequest,
+    principal: FeedbackReader,
+    channel: Annotated[str | None, Query(max_length=64)] = None,
+    account: Annotated[str | None, Query(max_length=200)] = None,
+    external_id: Annotated[str | None, Query(max_length=256)] = None,
+) -> Page[FeedbackView]:
+    """List accepted feedback, newest first; the three filters together are the natural key."""
+    asked = {"channel": channel, "account": account, "external_id": external_id}
+    statement = queries.visible(_own(principal)).where(
+        *(feedback.c[name] == value for name, value in asked.items() if value is not None)
+    )
+    return await page(tx, statement, feedback.c.id.desc(), request=request, view=_view)
+
+
+def _own(principal: Principal) -> str | None:
+    """Return whose posts a caller may read: everybody's, or only its own when it is bound to departments."""
+    return None if principal.departments is None else principal.id
+
+
+def _view(row: Row[Any]) -> FeedbackView:
+    return FeedbackView.model_validate_json(row.content)
+
+
+def _judge(index: int, raw: JsonValue, *, principal: Principal, now: datetime) -> Submission | BatchItem:
+    try:
+        return _submission(FeedbackIn.model_validate(raw), principal, now=now)
+    except ValidationError as error:
+        located = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        problem = ItemProblem(detail="The item breaks the rules of a feedback.", errors=field_errors(located))
+    except Refusal as refusal:
+        problem = ItemProblem(detail=str(refusal.detail), errors=list(refusal.errors))
+    return BatchItem(index=index, error=problem)
+
+
+def _submission(post: FeedbackIn, principal: Principal, *, now: datetime) -> Submission:
+    if is_from_the_future(post.occurred_at, now=now):
+        ahead = FieldError(pointer="#/occurred_at", detail="Lies more than a day in the future.")
+        raise Refusal(422, "The feedback's time cannot be right.", errors=[ahead])
+    return submission_of(post, posted_by=principal.id, now=now)
+
+
+def _accepted_item(index: int, receipt: Receipt) -> BatchItem:
+    return BatchItem(index=index, id=receipt.feedback_id, status="received", duplicate=receipt.is_duplicate)
