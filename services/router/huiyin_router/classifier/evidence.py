@@ -19,6 +19,12 @@ _SILENCED_BY_NEGATION: Final = frozenset(
     {("subtype", "defect"), ("urgency", "urgent"), ("urgency", "complaint")}
 )
 _REPEATS_COUNTED: Final = 2
+# "Good, but ..." is mostly praise with a reservation: on rated texts the words after "but" weigh about half.
+_AFTER_CONTRAST: Final = 0.6
+# Citizens and users name their purpose first ("建议...", "How do I ..."): there the word means what it says.
+_OPENING_CHARS: Final = 10
+_AT_OPENING: Final = 2.5
+_PLAIN_CUE: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,14 @@ def gather(parts: tuple[Passage, ...], lexicon: Lexicon, *, rating: float | None
     points: dict[tuple[str, str], float] = defaultdict(float)
     seen: dict[str, int] = defaultdict(int)
     for part in parts:
+        weight = 1.0
         for hit, is_negated in _with_negation(part.folded, lexicon):
+            if "contrast" in hit.term.roles:
+                weight = _AFTER_CONTRAST
             seen[hit.term.written] += 1
             if seen[hit.term.written] > _REPEATS_COUNTED:
                 continue
-            for voice in _voices(hit, part.offset, is_negated=is_negated):
+            for voice in _voices(hit, part.offset, is_negated=is_negated, opinion_weight=weight):
                 voices.append(voice)
                 points[voice.head, voice.label] += voice.points
     return Evidence(
@@ -86,14 +95,15 @@ def _with_negation(folded: str, lexicon: Lexicon) -> list[tuple[Hit, bool]]:
     return found
 
 
-def _voices(hit: Hit, offset: int, *, is_negated: bool) -> list[Voice]:
+def _voices(hit: Hit, offset: int, *, is_negated: bool, opinion_weight: float) -> list[Voice]:
     start, end = hit.start + offset, hit.end + offset
-    if not is_negated:
-        return [Voice(start, end, head, label, points) for head, label, points in hit.term.effects]
-    return [
-        Voice(start, end, head, _OPPOSITE[label], points * _FLIPPED)
-        if head == "polarity"
-        else Voice(start, end, head, label, points)
-        for head, label, points in hit.term.effects
-        if (head, label) not in _SILENCED_BY_NEGATION
-    ]
+    voices: list[Voice] = []
+    for head, label, points in hit.term.effects:
+        if head == "polarity":
+            heard = _OPPOSITE[label] if is_negated else label
+            spoken = points * opinion_weight * (_FLIPPED if is_negated else 1.0)
+            voices.append(Voice(start, end, head, heard, spoken))
+        elif not is_negated or (head, label) not in _SILENCED_BY_NEGATION:
+            is_opening = head == "nature" and start < _OPENING_CHARS and points >= _PLAIN_CUE
+            voices.append(Voice(start, end, head, label, points * _AT_OPENING if is_opening else points))
+    return voices

@@ -7,9 +7,16 @@ development texts; a head's `sharpness` is chosen so that its confidence orders 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from huiyin_router.classifier.evidence import Evidence
 from huiyin_router.classifier.labels import PARENT_TYPES, SUBTYPES
+
+_FAULT_WEIGHT: Final = 0.3
+_FAULT_LIMIT: Final = 6.0
+# Three stars of five say nothing; five stars weigh like one strong word, one star a little more.
+_MIDDLE_RATING: Final = 0.6
+_RATING_POINTS: Final = 7.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +31,22 @@ class Decision:
 
 def decide_sentiment(evidence: Evidence) -> Decision:
     """Return the sentiment of the whole text; as much praise as blame, or neither, is neutral."""
-    good, bad = _polarity(evidence)
-    lean = good - bad
-    return _decide({"positive": lean, "negative": -lean, "neutral": 1.2 - 0.35 * abs(lean)}, sharpness=0.5)
+    good, blame = _praise_and_blame(evidence)
+    lean = good - blame
+    return _decide({"positive": lean, "negative": -lean, "neutral": 0.9 - 0.35 * abs(lean)}, sharpness=0.5)
 
 
 def decide_nature(evidence: Evidence) -> Decision:
     """Return what the author is doing."""
-    good, bad = _polarity(evidence)
-    asks = evidence.of("nature", "inquiry")
+    good, blame = _praise_and_blame(evidence)
+    asks = evidence.of("nature", "inquiry") + min(evidence.questions, 1)
     wishes = evidence.of("nature", "suggestion")
-    chat = evidence.of("nature", "other")
-    fault = (
-        evidence.of("subtype", "defect")
-        + evidence.of("urgency", "urgent")
-        + evidence.of("urgency", "complaint")
-    )
-    blame = bad + 0.3 * min(fault, 6.0)
     scores = {
-        "complaint": 1.0 + 0.8 * blame - 0.5 * good,
-        "praise": 0.5 + 0.8 * good - 0.6 * blame,
+        "complaint": 1.0 + 0.8 * blame - 0.5 * good + evidence.of("nature", "complaint") - 0.2 * wishes,
+        "praise": 0.5 + 0.8 * good - 0.6 * blame - 0.3 * wishes,
         "suggestion": 0.9 * wishes - 0.3 * blame,
-        "inquiry": 0.8 * asks + 0.8 * min(evidence.questions, 1) - 0.4 * blame - 0.4 * good,
-        "other": 0.5 + 0.8 * chat - 0.3 * (good + blame),
+        "inquiry": 0.8 * asks - 0.4 * blame - 0.4 * good,
+        "other": 0.5 + 0.8 * evidence.of("nature", "other") - 0.3 * (good + blame),
     }
     return _decide(scores, sharpness=0.6)
 
@@ -54,7 +54,7 @@ def decide_nature(evidence: Evidence) -> Decision:
 def decide_subtype(evidence: Evidence) -> Decision:
     """Return what the text is about; without a named aspect that is `overall`."""
     scores = {label: evidence.of("subtype", label) for label in SUBTYPES}
-    scores["overall"] = 1.0 + 0.5 * scores["overall"]
+    scores["overall"] = 1.3 + 0.5 * scores["overall"]
     return _decide(scores, sharpness=0.45)
 
 
@@ -66,10 +66,10 @@ def type_confidence(subtype: Decision) -> float:
 
 def decide_urgency(evidence: Evidence) -> Decision:
     """Return the clock: dispute beats urgent, anything without a sign of either is normal."""
-    good, bad = _polarity(evidence)
+    good, blame = _praise_and_blame(evidence)
     return _decide(
         {
-            "normal": 2.6 + 0.3 * max(good - bad, 0.0),
+            "normal": 2.6 + 0.3 * max(good - blame, 0.0),
             "urgent": evidence.of("urgency", "urgent"),
             "complaint": 1.1 * evidence.of("urgency", "complaint"),
         },
@@ -77,12 +77,19 @@ def decide_urgency(evidence: Evidence) -> Decision:
     )
 
 
-def _polarity(evidence: Evidence) -> tuple[float, float]:
-    good, bad = evidence.of("polarity", "positive"), evidence.of("polarity", "negative")
+def _praise_and_blame(evidence: Evidence) -> tuple[float, float]:
+    """Return the weight of good and of bad words; a fault or a dispute told in plain words is blame too."""
+    fault = (
+        evidence.of("subtype", "defect")
+        + evidence.of("urgency", "urgent")
+        + evidence.of("urgency", "complaint")
+    )
+    good = evidence.of("polarity", "positive")
+    blame = evidence.of("polarity", "negative") + _FAULT_WEIGHT * min(fault, _FAULT_LIMIT)
     if evidence.rating is None:
-        return good, bad
-    lean = 6.0 * (evidence.rating - 0.6)
-    return good + max(lean, 0.0), bad + max(-lean, 0.0)
+        return good, blame
+    lean = _RATING_POINTS * (evidence.rating - _MIDDLE_RATING)
+    return good + max(lean, 0.0), blame + max(-lean, 0.0)
 
 
 def _decide(scores: Mapping[str, float], *, sharpness: float) -> Decision:
