@@ -5,11 +5,20 @@ ChassisError
 │   ├── SettingsBroken      a variable has a value that cannot be used
 │   ├── DatabaseIsNewer     a schema from a later version of Huiyin
 │   ├── MigrationsPending   a schema that `huiyin migrate` has not brought up to date
+│   ├── DatabaseUnreachable no connection to a database
+│   ├── BrokerNotFound      no Kafka is set and no embedded broker runs
+│   ├── BrokerRefused       the embedded broker cannot start
+│   ├── DataDirUnusable     the data folder cannot be made, read or written
+│   ├── DataDirIsNewer      the data folder was laid out by a later version of Huiyin
+│   ├── AddressUnusable     the host or port cannot be listened on
+│   ├── RoutesConflict      two services answer the same path
 │   └── ServiceUnknown      no installed service has that name
 └── Overloaded              try again in a moment
     ├── WriterFull          too many submissions wait for a commit
     └── WriterClosed        the service is stopping
 """
+
+from pathlib import Path
 
 
 class ChassisError(Exception):
@@ -43,6 +52,62 @@ class MigrationsPending(StartRefused):
     def __init__(self, service: str) -> None:
         super().__init__(f"the database of {service} is not up to date: run `huiyin migrate`")
         self.service = service
+
+
+class DatabaseUnreachable(StartRefused):
+    """No connection to a service's database."""
+
+    def __init__(self, service: str, *, reason: str) -> None:
+        super().__init__(f"the database of {service} cannot be reached: {reason}")
+        self.service = service
+
+
+class BrokerNotFound(StartRefused):
+    """No Kafka is set and no embedded broker runs on this data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"no broker runs on {folder}: start `huiyin up` or `huiyin broker`, or set HUIYIN_KAFKA_BOOTSTRAP"
+        )
+        self.folder = folder
+
+
+class BrokerRefused(StartRefused):
+    """The embedded broker cannot start."""
+
+
+class DataDirUnusable(StartRefused):
+    """The data folder cannot be made, read or written."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"the data folder {folder} cannot be used: {reason}")
+        self.folder = folder
+
+
+class DataDirIsNewer(StartRefused):
+    """The data folder was laid out by a later version of Huiyin."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"the data folder {folder} is from a newer version of Huiyin")
+        self.folder = folder
+
+
+class AddressUnusable(StartRefused):
+    """The host or port cannot be listened on."""
+
+    def __init__(self, host: str, port: int, *, reason: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+
+
+class RoutesConflict(StartRefused):
+    """Two services of one process answer the same path."""
+
+    def __init__(self, path: str, *, services: tuple[str, str]) -> None:
+        super().__init__(f"{services[0]} and {services[1]} both answer {path}")
+        self.path = path
+        self.services = services
 
 
 class ServiceUnknown(StartRefused):

@@ -1,0 +1,53 @@
+"""The folder in which the suite keeps databases, the embedded broker's log and its few small files.
+
+`VERSION` holds the number of the folder's layout, so that an older Huiyin refuses a newer folder instead of
+misreading it; schemas have their own, finer check in `migrate`.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from huiyin_chassis.errors import DataDirIsNewer, DataDirUnusable
+
+LAYOUT: Final = 1
+BROKER_LOG: Final = "broker.log.db"
+BROKER_PORT: Final = "broker.port"
+ADMIN_KEY: Final = "admin.key.sha256"
+
+
+def open_data_dir(folder: Path) -> Path:
+    """Make the folder if need be, and return its absolute path.
+
+    Raises DataDirUnusable when it cannot be written, DataDirIsNewer when a later version of Huiyin laid it out.
+    """
+    folder = folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, os.strerror(13))
+        _check_layout(folder)
+    except OSError as error:
+        raise DataDirUnusable(folder, error.strerror or "cannot be used") from None
+    return folder
+
+
+def _check_layout(folder: Path) -> None:
+    version = folder / "VERSION"
+    if not version.exists():
+        write_private(version, f"{LAYOUT}\n")
+        return
+    found = version.read_text().strip()
+    if not found.isdecimal():
+        raise DataDirUnusable(folder, "VERSION holds no number: this is not a data folder of Huiyin")
+    if int(found) > LAYOUT:
+        raise DataDirIsNewer(folder)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put a small file in place at once and whole, readable by its owner only."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    part.replace(path)
