@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -109,6 +110,15 @@ class Database:
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call back after every commit of `writing`; the callback must be quick and must not raise."""
         self._committed.append(callback)
+
+    def unannounced(self) -> "Database":
+        """Return this database, same connections and lock, with commits that call nobody back.
+
+        For the relay itself: its own commits must not wake it.
+        """
+        view = copy(self)
+        view._committed = []  # noqa: SLF001 - of our own class
+        return view
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:

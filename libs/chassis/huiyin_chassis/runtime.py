@@ -1,15 +1,30 @@
-"""One running service: its settings, database and the tasks around them."""
+"""One running service: its settings, database and the tasks around them.
+
+Start: schema checked, `on_start`, relay, consumer, jobs. Stop, once the HTTP door is shut: jobs, consumer (drains its
+batch and leaves its group), group writers, relay (flushes the outbox), database. Correctness depends on none of it:
+whatever is cut short is taken up again at the next start.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
+import structlog
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.db import Database
+from huiyin_chassis.jobs import JobRunner
+from huiyin_chassis.migrate import check_current
 from huiyin_chassis.service import Service
 from huiyin_chassis.settings import Settings, load
 from huiyin_chassis.writer import GroupWriter
+
+if TYPE_CHECKING:
+    from huiyin_eventbus.consumer import Consumer
+    from huiyin_eventbus.kafka import KafkaSettings
+    from huiyin_eventbus.relay import Relay
+
+log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -18,23 +33,34 @@ Answer = TypeVar("Answer")
 class Runtime:
     """What the doors of one service share while it runs.
 
-    `settings` are the service's own (an instance of `service.settings`), `suite` those of the whole suite.
+    `settings` are the service's own (an instance of `service.settings`), `suite` those of the whole suite;
+    `admin_sha256` is the digest of the operator's key.
     """
 
     def __init__(
-        self, service: Service, suite: Settings, *, database: Database | None = None, settings: Any = None
+        self,
+        service: Service,
+        suite: Settings,
+        *,
+        database: Database | None = None,
+        settings: Any = None,
+        admin_sha256: str | None = None,
     ) -> None:
         self.service = service
         self.suite = suite
         self.settings: Any = settings if settings is not None else load(service.settings)
         self.database = database or Database(suite.database_url_of(service.name))
+        self.admin_sha256 = admin_sha256
+        self.relay: Relay | None = None
+        self.consumer: Consumer | None = None
+        self.jobs = JobRunner(self, service.jobs)
+        self.stopping = False
         self._writers: dict[object, GroupWriter[Any, Any]] = {}
-        self._wake: list[Callable[[], None]] = []
 
     def wake_relay(self) -> None:
         """Tell the relay that the outbox has rows; every commit of `database.writing()` does so by itself."""
-        for wake in self._wake:
-            wake()
+        if self.relay is not None:
+            self.relay.wake()
 
     def group_writer(
         self, flush: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Sequence[Answer]]]
@@ -43,6 +69,47 @@ class Runtime:
         if flush not in self._writers:
             self._writers[flush] = GroupWriter(self.database, flush)
         return cast("GroupWriter[Item, Answer]", self._writers[flush])
+
+    async def start(self, kafka: "KafkaSettings | None") -> None:
+        """Start everything but the HTTP door; without Kafka neither relay nor consumer.
+
+        Raises MigrationsPending or DatabaseIsNewer when the schema is not the one this code needs.
+        """
+        await check_current(self.database, self.service)
+        if self.service.on_start is not None:
+            await self.service.on_start(self)
+        if kafka is not None:
+            await self._start_bus(kafka)
+        self.jobs.start()
+        log.info("service_started", service=self.service.name, database=self.database.dialect_name)
+
+    async def stop(self) -> None:
+        """Finish what is in progress and close the database; the HTTP door must be shut before."""
+        self.stopping = True
+        await self.jobs.stop()
+        if self.consumer is not None:
+            await self.consumer.stop()
+        for writer in self._writers.values():
+            await writer.close()
+        if self.relay is not None:
+            await self.relay.stop()
+        await self.database.close()
+        log.info("service_stopped", service=self.service.name)
+
+    async def _start_bus(self, kafka: "KafkaSettings") -> None:
+        # aiokafka takes long to import, and commands that only look at a database do without.
+        from huiyin_eventbus.consumer import Consumer  # noqa: PLC0415
+        from huiyin_eventbus.relay import Relay  # noqa: PLC0415
+
+        self.relay = Relay(self.database.unannounced(), kafka, service=self.service.name)
+        self.database.on_commit(self.wake_relay)
+        await self.relay.start()
+        subscriptions = self.service.subscriptions
+        if subscriptions is not None and subscriptions.topics:
+            self.consumer = Consumer(
+                self.database, kafka, service=self.service.name, subscriptions=subscriptions
+            )
+            await self.consumer.start()
 
 
 def _running(request: Request) -> Runtime:

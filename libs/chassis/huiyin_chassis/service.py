@@ -19,9 +19,9 @@ from huiyin_chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
     import typer
-    from huiyin_eventbus.subscriptions import Subscriptions
 
     from huiyin_chassis.runtime import Runtime
+    from huiyin_eventbus.subscriptions import Subscriptions
 
 SERVICES_GROUP: Final = "huiyin.services"
 

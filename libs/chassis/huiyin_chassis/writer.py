@@ -72,15 +72,16 @@ class GroupWriter(Generic[Item, Answer]):
                 await self._commit([entry for entry in group if not entry[1].done()])
         finally:
             self._draining = None
+            # Empty unless this task was cancelled: then nobody else would answer them.
+            for _, future in self._waiting:
+                future.cancel()
 
     async def _commit(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         if not group:
             return
         try:
             async with self._database.writing() as tx:
-                answers = await self._flush(tx, [item for item, _ in group])
-            if len(answers) != len(group):
-                raise RuntimeError(f"flush answered {len(answers)} of {len(group)} items")
+                answers = await self._flushed(tx, [item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - every caller must get its answer, whatever failed
             await self._halve(group, error)
         except BaseException:
@@ -91,6 +92,12 @@ class GroupWriter(Generic[Item, Answer]):
             for (_, future), answer in zip(group, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+
+    async def _flushed(self, tx: AsyncConnection, items: Sequence[Item]) -> Sequence[Answer]:
+        answers = await self._flush(tx, items)
+        if len(answers) != len(items):
+            raise RuntimeError(f"flush answered {len(answers)} of {len(items)} items")
+        return answers
 
     async def _halve(self, group: list[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
         if len(group) > 1 and not is_out_of_reach(error):
