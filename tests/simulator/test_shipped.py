@@ -1,10 +1,11 @@
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from itertools import pairwise
+from itertools import combinations, pairwise
+from zlib import crc32
 
 import pytest
 
@@ -143,6 +144,30 @@ def test_no_text_is_shipped_twice_except_where_planted(rows: list[Row]) -> None:
     )
 
     assert [text for text, count in texts.items() if count > 1] == []
+
+
+def test_no_two_authors_tell_nearly_the_same_story(rows: list[Row]) -> None:
+    # Texts alike share one of the five shingles that sort first by a checksum; only those are compared.
+    sharing: defaultdict[str, list[tuple[str, set[str]]]] = defaultdict(list)
+    for row in rows:
+        if len(row.text) > 20 and not (row.resend_of or row.redelivery):
+            shingles = shingles_of(row.text)
+            for shingle in sorted(shingles, key=lambda shingle: crc32(shingle.encode()))[:5]:
+                sharing[shingle].append((row.external_id, shingles))
+
+    alike = {
+        (one, other)
+        for stories in sharing.values()
+        for (one, left), (other, right) in combinations(stories, 2)
+        if len(left & right) > 0.5 * len(left | right)
+    }
+
+    assert alike == set()
+
+
+def shingles_of(text: str) -> set[str]:
+    letters = letters_of(text)
+    return {letters[start : start + 4] for start in range(max(1, len(letters) - 3))}
 
 
 def test_an_empty_text_comes_with_a_rating(rows: list[Row]) -> None:
