@@ -135,6 +135,15 @@ def test_the_version_does_not_depend_on_the_order_of_keys() -> None:
     assert reordered.version == CN.version
 
 
+@pytest.mark.parametrize("language", ["zh_CN", "en_US", "C"])
+def test_the_version_does_not_depend_on_the_language_of_the_host(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", language)
+
+    assert china_calendar().version == CN.version
+
+
 def test_a_day_has_several_intervals_in_order_and_may_close_at_midnight() -> None:
     calendar = WorkCalendar.from_dict(TWO_SHIFTS)
 

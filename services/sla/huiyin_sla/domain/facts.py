@@ -35,7 +35,7 @@ class Fact:
     """Something that happened to a case at its own time, ``at``, whenever we heard of it.
 
     ``sequence`` is the publisher's own count within the case, which orders facts of one topic even when its
-    clock stood still: the revision of a classification, the number of a routing, the version of a ticket.
+    clock went back: the revision of a classification, the number of a routing, the version of a ticket.
     Raises TimeNotAware for a time without a zone.
     """
 
