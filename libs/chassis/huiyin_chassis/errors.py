@@ -11,6 +11,7 @@ ChassisError
 │   ├── DataDirUnusable     the data folder cannot be made, read or written
 │   ├── DataDirIsNewer      the data folder was laid out by a later version of Huiyin
 │   ├── AddressUnusable     the host or port cannot be listened on
+│   ├── RouteUnowned        a route starts with no segment of its service's own
 │   ├── RoutesConflict      two services answer the same path
 │   └── ServiceUnknown      no installed service has that name
 └── Overloaded              try again in a moment
@@ -99,6 +100,15 @@ class AddressUnusable(StartRefused):
         super().__init__(f"cannot listen on {host}:{port}: {reason}")
         self.host = host
         self.port = port
+
+
+class RouteUnowned(StartRefused):
+    """A route does not begin with two fixed segments, such as `/v1/tickets`."""
+
+    def __init__(self, path: str, *, service: str) -> None:
+        super().__init__(f"{service} answers {path!r}, which does not begin with two fixed segments")
+        self.path = path
+        self.service = service
 
 
 class RoutesConflict(StartRefused):
