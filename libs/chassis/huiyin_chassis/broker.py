@@ -1,0 +1,128 @@
+"""Where the suite's Kafka is: the one named in the settings, or the embedded broker on this machine.
+
+The embedded broker belongs to `huiyin up` and `huiyin broker`; they leave its port in the data folder, where
+`huiyin run`, `verify` and `events` find it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from huiyin_broker import Broker, BrokerError, BrokerSettings, PortInUse
+from huiyin_chassis.datadir import BROKER_LOG, BROKER_PORT, write_private
+from huiyin_chassis.errors import BrokerNotFound, BrokerRefused
+from huiyin_chassis.settings import Settings
+
+if TYPE_CHECKING:
+    from huiyin_eventbus.kafka import KafkaSettings
+
+LOOPBACK: Final = "127.0.0.1"
+_USERNAME: Final = "huiyin"
+_PORTS_TRIED: Final = 64
+_KNOCK_SECONDS: Final = 1
+
+log = structlog.get_logger()
+
+
+def kafka_settings(settings: Settings, bootstrap: str) -> "KafkaSettings":
+    """Return how the bus reaches Kafka at an address; the embedded broker's when the settings name no Kafka."""
+    from huiyin_eventbus.kafka import KafkaSettings  # noqa: PLC0415 - aiokafka takes long to import
+
+    if settings.kafka_bootstrap is None:
+        password = settings.broker_password
+        return KafkaSettings(
+            bootstrap=bootstrap,
+            security="PLAINTEXT" if password is None else "SASL_PLAINTEXT",
+            username=None if password is None else _USERNAME,
+            password=None if password is None else password.get_secret_value(),
+            partitions=settings.broker_partitions,
+        )
+    password = settings.kafka_password
+    return KafkaSettings(
+        bootstrap=bootstrap,
+        security=settings.kafka_security,
+        username=settings.kafka_username,
+        password=None if password is None else password.get_secret_value(),
+        ca_file=settings.kafka_ca_file,
+    )
+
+
+async def find_kafka(settings: Settings) -> "KafkaSettings":
+    """Return the Kafka of the settings, or the running embedded broker.
+
+    Raises BrokerNotFound when neither is there.
+    """
+    if settings.kafka_bootstrap is not None:
+        return kafka_settings(settings, settings.kafka_bootstrap)
+    port = broker_port(settings.data_dir)
+    if port is None or not await _answers(port):
+        raise BrokerNotFound(settings.data_dir)
+    return kafka_settings(settings, f"{LOOPBACK}:{port}")
+
+
+@asynccontextmanager
+async def kafka_of_suite(settings: Settings, folder: Path) -> AsyncIterator["KafkaSettings"]:
+    """Give the Kafka of the settings; without one, start the embedded broker on this folder's log and stop it after.
+
+    Raises BrokerRefused when the broker cannot start.
+    """
+    if settings.kafka_bootstrap is not None:
+        yield kafka_settings(settings, settings.kafka_bootstrap)
+        return
+    broker = await _started(settings, folder)
+    port_file = folder / BROKER_PORT
+    write_private(port_file, f"{broker.port}\n")
+    try:
+        yield kafka_settings(settings, broker.bootstrap)
+    finally:
+        port_file.unlink(missing_ok=True)
+        await broker.stop()
+
+
+def broker_port(folder: Path) -> int | None:
+    """Return the port that the embedded broker of a data folder left there, None when it left none."""
+    try:
+        left = (folder / BROKER_PORT).read_text().strip()
+    except OSError:
+        return None
+    return int(left) if left.isdecimal() else None
+
+
+async def _started(settings: Settings, folder: Path) -> Broker:
+    """Return a broker on the wished port, or on the next free one with a notice."""
+    password = settings.broker_password
+    wished = settings.broker_port
+    for port in range(wished, min(wished + _PORTS_TRIED, 65536)):
+        broker = Broker(
+            BrokerSettings(
+                path=folder / BROKER_LOG,
+                host=LOOPBACK,
+                port=port,
+                partitions=settings.broker_partitions,
+                password=None if password is None else password.get_secret_value(),
+            )
+        )
+        try:
+            await broker.start()
+        except PortInUse:
+            continue
+        except (BrokerError, OSError) as error:
+            raise BrokerRefused(str(error)) from None
+        if port != wished:
+            log.warning("broker_port_in_use", wished=wished, used=port)
+        return broker
+    raise BrokerRefused(f"ports {wished} to {port} are in use")
+
+
+async def _answers(port: int) -> bool:
+    try:
+        async with asyncio.timeout(_KNOCK_SECONDS):
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    return True

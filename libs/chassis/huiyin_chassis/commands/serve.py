@@ -1,0 +1,96 @@
+"""`huiyin up` and `huiyin run`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from huiyin_chassis.console import AsJson, note, print_json, print_line
+
+if TYPE_CHECKING:
+    from huiyin_chassis.settings import Settings
+    from huiyin_eventbus.kafka import KafkaSettings
+
+Port = Annotated[int | None, typer.Option("--port", help="HTTP port; 0 takes any free one.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where databases and the broker's log live.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+
+    @app.command()
+    def up(*, port: Port = None, data_dir: DataDir = None, json: AsJson = False) -> None:
+        """Run all services, and without Kafka the broker, in this process on one port."""
+        from huiyin_chassis.host import run_loop  # noqa: PLC0415 - what follows imports all services
+
+        settings = _settings(port=port, data_dir=data_dir)
+        run_loop(lambda: _up(settings, _announcer(as_json=json)))
+
+    @app.command()
+    def run(
+        service: Annotated[str, typer.Argument(help="The service's name, such as intake.")],
+        *,
+        port: Port = None,
+        data_dir: DataDir = None,
+        json: AsJson = False,
+    ) -> None:
+        """Run one service in this process."""
+        from huiyin_chassis.host import host, run_loop  # noqa: PLC0415
+        from huiyin_chassis.logging import configure_logging  # noqa: PLC0415
+        from huiyin_chassis.service import load_service  # noqa: PLC0415
+
+        settings = _settings(port=port, data_dir=data_dir)
+        configure_logging(settings.log_level)
+        announcer = _announcer(as_json=json)
+        run_loop(lambda: host([load_service(service)], settings, kafka=_kafka_found, announcer=announcer))
+
+
+async def _up(settings: "Settings", announcer: Any) -> None:
+    from huiyin_chassis import provision  # noqa: PLC0415
+    from huiyin_chassis.broker import kafka_of_suite  # noqa: PLC0415
+    from huiyin_chassis.host import host  # noqa: PLC0415
+    from huiyin_chassis.logging import configure_logging  # noqa: PLC0415
+    from huiyin_chassis.service import load_services  # noqa: PLC0415
+
+    configure_logging(settings.log_level)
+    services = load_services()
+    for service in services:
+        await provision.migrate(settings, service)
+    await host(services, settings, kafka=kafka_of_suite, announcer=announcer)
+
+
+@asynccontextmanager
+async def _kafka_found(settings: "Settings", _folder: Path) -> "AsyncIterator[KafkaSettings]":
+    from huiyin_chassis.broker import find_kafka  # noqa: PLC0415
+
+    yield await find_kafka(settings)
+
+
+def _settings(**options: Any) -> "Settings":
+    from huiyin_chassis.settings import Settings, load  # noqa: PLC0415
+
+    return load(Settings, **{name: value for name, value in options.items() if value is not None})
+
+
+def _announcer(*, as_json: bool) -> Any:
+    from huiyin_chassis.host import Announcer  # noqa: PLC0415
+
+    class OnTerminal(Announcer):
+        """Speaks to the operator."""
+
+        def made_key(self, key: str) -> None:
+            """Show the key on stderr, this once."""
+            note(f"admin key (shown once, keep it): {key}")
+
+        def ready(self, url: str) -> None:
+            """Say on stdout that requests are answered."""
+            if as_json:
+                print_json({"ready": url})
+            else:
+                print_line(f"ready {url}")
+
+    return OnTerminal()

@@ -1,0 +1,81 @@
+"""How commands speak: results on stdout, everything else on stderr.
+
+With `--json` stdout holds one JSON document and nothing else. Progress bars show only on a terminal; `NO_COLOR` and
+the width of the terminal are respected by rich, which is imported when something is drawn.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Item = TypeVar("Item")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+"""The option that every command takes."""
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.flush()
+
+
+def print_line(line: str) -> None:
+    """Print one line of a result on stdout, as it is."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def print_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str]) -> None:
+    """Print rows as a table on stdout; what stands in them is shown as text, never as markup."""
+    from rich.table import Table  # noqa: PLC0415 - imported when something is drawn
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(_shown(row.get(column))) for column in columns))
+    _console("stdout").print(table)
+
+
+def note(line: str) -> None:
+    """Print one line for the operator on stderr."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(items: Iterable[Item], *, title: str, total: int | None = None) -> Iterator[Iterable[Item]]:
+    """Give the items back one by one behind a progress bar on stderr; no bar where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield items
+        return
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=_console("stderr"), transient=True) as bar:
+        yield bar.track(items, description=title, total=total)
+
+
+def _console(stream: str) -> "Console":
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=stream == "stderr", highlight=False)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(_plain(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,133 @@
+"""Runs services in this process behind one port: all of them (`huiyin up`) or one (`huiyin run`), the same way."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import structlog
+
+from huiyin_chassis.adminkey import AdminKey, admin_key
+from huiyin_chassis.datadir import open_data_dir
+from huiyin_chassis.errors import DatabaseUnreachable
+from huiyin_chassis.runtime import Runtime
+from huiyin_chassis.server import HttpServer, listen, url_of
+from huiyin_chassis.service import Service
+from huiyin_chassis.settings import Settings
+from huiyin_chassis.stopping import StopSignal
+
+if TYPE_CHECKING:
+    from huiyin_eventbus.kafka import KafkaSettings
+
+_READY_POLL_SECONDS: Final = 0.02
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
+
+log = structlog.get_logger()
+Outcome = TypeVar("Outcome")
+
+
+class Announcer:
+    """Says what the operator waits for; commands override it."""
+
+    def made_key(self, key: str) -> None:
+        """Take the admin key that has just been made; it is shown this once."""
+
+    def ready(self, url: str) -> None:
+        """Take the address at which `/readyz` answers 200 now."""
+
+
+async def host(
+    services: Sequence[Service],
+    settings: Settings,
+    *,
+    kafka: "Callable[[Settings, Path], Any]",
+    announcer: Announcer,
+) -> None:
+    """Run services until SIGTERM or SIGINT, then drain.
+
+    `kafka(settings, folder)` is an async context manager that gives how to reach Kafka. Raises a StartRefused when
+    the port, data folder, a schema or the broker stands in the way; then nothing is left running.
+    """
+    stop = StopSignal()
+    folder = open_data_dir(settings.data_dir)
+    bound = listen(settings.host, settings.port)
+    key = admin_key(settings, folder)
+    if key.made is not None:
+        announcer.made_key(key.made)
+    async with AsyncExitStack() as stack:
+        stack.callback(bound.close)
+        found: KafkaSettings = await stack.enter_async_context(kafka(settings, folder))
+        runtimes = await stack.enter_async_context(_running(services, settings, kafka=found, key=key))
+        server = HttpServer(_front(runtimes), bound)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        if await _is_ready(runtimes, stop=stop):
+            _settle_collector()
+            announcer.ready(url_of(bound))
+        await stop.wait()
+        for runtime in runtimes:
+            runtime.stopping = True
+
+
+@asynccontextmanager
+async def _running(
+    services: Sequence[Service], settings: Settings, *, kafka: "KafkaSettings", key: AdminKey
+) -> AsyncIterator[list[Runtime]]:
+    """Start services one after the other, and stop all of them at the same time."""
+    runtimes = [Runtime(service, settings, admin_sha256=key.sha256) for service in services]
+    try:
+        for runtime in runtimes:
+            await _start(runtime, kafka)
+        yield runtimes
+    finally:
+        outcomes = await asyncio.gather(*(runtime.stop() for runtime in runtimes), return_exceptions=True)
+        for runtime, outcome in zip(runtimes, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                log.error("service_stopped_badly", service=runtime.service.name, exc_info=outcome)
+
+
+async def _start(runtime: Runtime, kafka: "KafkaSettings") -> None:
+    try:
+        await runtime.start(kafka)
+    except OSError as error:
+        raise DatabaseUnreachable(runtime.service.name, reason=str(error)) from None
+
+
+def _front(runtimes: Sequence[Runtime]) -> Any:
+    from huiyin_chassis.front import Front, owned_segments  # noqa: PLC0415
+    from huiyin_chassis.http import create_service_app, create_shared_app  # noqa: PLC0415
+
+    apps = {runtime.service.name: create_service_app(runtime) for runtime in runtimes}
+    owned = owned_segments(runtime.service for runtime in runtimes)
+    return Front(
+        {segments: apps[service.name] for segments, service in owned.items()},
+        shared=create_shared_app(runtimes),
+    )
+
+
+async def _is_ready(runtimes: Sequence[Runtime], *, stop: StopSignal) -> bool:
+    """Return true once every service is ready, false when a stop is asked for before."""
+    from huiyin_chassis.health import readiness  # noqa: PLC0415
+
+    while not stop.asked:
+        if (await readiness(runtimes)).ok:
+            return True
+        await asyncio.sleep(_READY_POLL_SECONDS)
+    return False
+
+
+def _settle_collector() -> None:
+    """Keep the collector away from what lives as long as the process: a full collection costs tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def run_loop(main: "Callable[[], Any]") -> None:
+    """Run a coroutine function on uvloop."""
+    import uvloop  # noqa: PLC0415
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

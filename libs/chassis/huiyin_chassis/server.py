@@ -1,0 +1,93 @@
+"""The HTTP server of a process: uvicorn on a socket that we bind ourselves, stopped by us and not by its own signals."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from huiyin_chassis.errors import AddressUnusable
+
+IN_FLIGHT: Final = timedelta(seconds=10)
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 75
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; connections are accepted once a server takes it.
+
+    Raises AddressUnusable when the address is taken, forbidden or not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        in_use = error.errno == errno.EADDRINUSE
+        reason = "the port is in use" if in_use else _reason(error)
+        raise AddressUnusable(host, port, reason=reason) from None
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return the `http://HOST:PORT` of a bound socket."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
+
+
+class HttpServer:
+    """Serves one ASGI application on a bound socket, from `start` to `stop`."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+        self._bound = bound
+        self._server = _QuietServer(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=int(IN_FLIGHT.total_seconds()),
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return when requests are answered."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._bound]), name="http")
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Accept nothing more, give requests in flight ten seconds, and return."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+
+class _QuietServer(uvicorn.Server):
+    """A server that leaves the process's signals alone: `StopSignal` has them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
