@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, cast, get_args, get_type_hints
 
 from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_reader, entity_writer
@@ -46,7 +46,7 @@ def decode_request(frame: bytes, head: Head) -> tuple[str | None, Any]:
     """Return the client id and kio's request object. Raises MalformedRequest."""
     schema = load_request_schema(head.api_key, head.version)
     try:
-        header, used = _reader(schema.__header_schema__)(frame, 0)
+        header, used = _reader(cast("type", schema.__header_schema__))(frame, 0)
         body, _ = _reader(schema)(frame, used)
     except Exception as error:  # kio's native part raises many kinds, none of which it documents
         raise MalformedRequest(f"{type(error).__name__} in {schema.__name__} v{head.version}") from error
@@ -72,7 +72,7 @@ def fit(schema: type, values: Values) -> Any:
 
 
 @cache
-def _reader(schema: Any) -> Callable[[bytes, int], tuple[Any, int]]:
+def _reader(schema: type) -> Callable[[bytes, int], tuple[Any, int]]:
     return entity_reader(schema)
 
 

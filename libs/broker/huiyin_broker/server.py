@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import structlog
 
-from huiyin_broker.apis import ROUTES
 from huiyin_broker.apis.call import Node
+from huiyin_broker.apis.routes import ROUTES
 from huiyin_broker.connection import Connection
 from huiyin_broker.coordinator import Coordinator
 from huiyin_broker.errors import NotLoopback, PortInUse
@@ -119,7 +119,8 @@ def _check_loopback(host: str) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns Nagle's delay off on the connections it accepts.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
