@@ -1,10 +1,8 @@
 """The real servers as fixtures; `tests/support` starts them."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -14,27 +12,18 @@ from tests.support.servers import ServerUnavailable, skip_or_fail
 # A test that takes one of these gets the mark, so that `-m "not kafka"` needs no care by authors.
 MARKED_BY_FIXTURE = {
     "postgresql_server": "postgresql",
+    "postgresql_template": "postgresql",
     "postgresql_url": "postgresql",
     "kafka_bootstrap": "kafka",
     "java_tool": "java",
 }
 
 
-class JavaTool(Protocol):
-    """Runs one of Kafka's own programs: see `tests.support.kafka.java_tool`."""
-
-    def __call__(
-        self, main_class: str, *arguments: str, stdin: str | None = None, timeout_seconds: float = 60
-    ) -> subprocess.CompletedProcess[str]: ...
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by the servers they take, and keep those that need Kafka on one xdist worker: it costs 450 MB."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the servers they take."""
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & MARKED_BY_FIXTURE.keys():
             item.add_marker(MARKED_BY_FIXTURE[fixture])
-        if item.get_closest_marker("kafka") and config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group("kafka"))
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +42,13 @@ def postgresql_url(postgresql_server: postgresql.PostgreSQL) -> Iterator[str]:
     """Give the URL of an empty PostgreSQL database of this test's own."""
     with postgresql_server.database() as url:
         yield url
+
+
+@pytest.fixture
+def postgresql_template(postgresql_server: postgresql.PostgreSQL) -> Iterator[str]:
+    """Give a value for HUIYIN_DATABASE_URL: `{service}` in it, no database made yet, those made later are dropped."""
+    with postgresql_server.databases() as template:
+        yield template
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -76,7 +72,7 @@ def kafka_bootstrap() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def java_tool() -> JavaTool:
+def java_tool() -> kafka.JavaTool:
     """Give Kafka's own command-line tools, to be used against any broker."""
     try:
         kafka.java()

@@ -114,6 +114,17 @@ class PostgreSQL:
         finally:
             self.drop_database(name)
 
+    @contextmanager
+    def databases(self) -> Iterator[str]:
+        """Yield a URL template with `{service}` in it, and drop afterwards every database made under it."""
+        prefix = f"test_{next(self._numbers)}_"
+        try:
+            yield self.url(prefix + "{service}", driver="postgresql")
+        finally:
+            for name in self.psql("SELECT datname FROM pg_database").splitlines():
+                if name.startswith(prefix):
+                    self.drop_database(name)
+
     def psql(self, statement: str, *, database: str = "postgres") -> str:
         """Run one statement as the superuser and return its unaligned output, without headings."""
         command = [self._program("psql"), "-qXAt", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder)]

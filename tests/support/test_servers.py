@@ -13,9 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.conftest import JavaTool
 from tests.support import kafka, postgresql
-from tests.support.kafka import Kafka, create_topic
+from tests.support.kafka import JavaTool, Kafka, create_topic
 from tests.support.postgresql import PostgreSQL
 from tests.support.servers import ServerUnavailable, free_ports, skip_or_fail
 
@@ -55,6 +54,15 @@ async def test_a_database_is_dropped_even_while_a_connection_is_open(postgresql_
     databases = postgresql_server.psql("SELECT datname FROM pg_database").splitlines()
     assert name.startswith("test_")
     assert name not in databases
+
+
+def test_databases_made_under_a_template_are_dropped(postgresql_server: PostgreSQL) -> None:
+    with postgresql_server.databases() as template:
+        name = template.format(service="desk").removeprefix("postgresql://postgres@/").partition("?")[0]
+        postgresql_server.psql(f"CREATE DATABASE {name}")
+        assert postgresql_server.psql("SELECT current_database()", database=name) == name
+
+    assert name not in postgresql_server.psql("SELECT datname FROM pg_database").splitlines()
 
 
 def test_postgresql_recovers_from_a_kill_and_leaves_nothing_behind() -> None:
@@ -109,6 +117,7 @@ async def _read(
         return received, {each.partition for each in consumer.assignment()}
 
 
+@pytest.mark.kafka
 async def test_kafka_recovers_acknowledged_records_after_a_kill() -> None:
     topic = _topic()
     with Kafka() as server:
