@@ -1,7 +1,7 @@
 """Every event by its type: the one list that documents, schemas and the bus are made from."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -11,6 +11,8 @@ from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, Feed
 from huiyin_contracts.people import KeyChanged, PersonChanged, UnitChanged
 from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
 from huiyin_contracts.tickets import TicketProgressed, TicketRouted
+
+E = TypeVar("E", bound=Event)
 
 EVENTS: Final[Mapping[str, type[Event]]] = {
     event.TYPE: event
@@ -39,6 +41,11 @@ def parse_event(envelope: Envelope) -> Event:
     model = EVENTS.get(envelope.type)
     if model is None:
         raise UnknownEventType(envelope.type)
+    return parse_as(model, envelope)
+
+
+def parse_as(model: type[E], envelope: Envelope) -> E:
+    """Return the data of an envelope as the given event; raises MalformedEvent when it does not fit."""
     try:
         return model.model_validate_json(envelope.data)
     except ValidationError as error:

@@ -1,26 +1,18 @@
 """What the bus needs of a service's database; the chassis has the real one."""
 
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class Database(Protocol):
     """A service's own database, SQLite or PostgreSQL."""
 
     @property
-    def engine(self) -> AsyncEngine:
-        """Return the engine."""
-
-    @property
-    def dialect_name(self) -> str:
-        """Return `sqlite` or `postgresql`."""
-
-    @property
-    def path(self) -> Path | None:
-        """Return the SQLite file, None for a server or a database in memory."""
+    def url(self) -> URL:
+        """Return where it is: dialect and, for SQLite, the file."""
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction that may write and commits at the end of the block (SQLite: one at a time)."""

@@ -4,7 +4,9 @@ EventBusError
 ├── TransientFailure        a handler asks for this one event to be tried again later
 ├── SubscribedTwice         a service subscribed two handlers to one event
 ├── UnknownMajorVersion     an event has a schema version this service cannot read
+├── EventTooLarge           an event would not fit in a record of the log
 ├── LostOwnership           another consumer moved our offsets: everything is rolled back
+├── AssignmentMissing       the broker gave us no partitions for too long: join anew
 ├── DeadLetterNotFound      no dead letter has this id
 └── DeadLetterNotOpen       it was redriven or discarded already
 """
@@ -47,6 +49,23 @@ class LostOwnership(EventBusError):
 
     def __init__(self, group: str, *, partitions: int) -> None:
         super().__init__(f"{partitions} partitions of group {group} have moved")
+        self.group = group
+
+
+class EventTooLarge(EventBusError):
+    """An event would not fit in a record: it would block everything behind it, so it is not appended."""
+
+    def __init__(self, event_type: str, *, size_bytes: int) -> None:
+        super().__init__(f"{event_type} has {size_bytes} bytes")
+        self.event_type = event_type
+        self.size_bytes = size_bytes
+
+
+class AssignmentMissing(EventBusError):
+    """A member has had no partitions for too long: the broker has forgotten it, or there are more members than those."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"group {group} gave us no partitions")
         self.group = group
 
 

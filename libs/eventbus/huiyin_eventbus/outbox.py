@@ -22,11 +22,14 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from huiyin_contracts.event import Envelope, Event
 from huiyin_eventbus import headers, tracing
+from huiyin_eventbus.errors import EventTooLarge
 from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
 from huiyin_eventbus.subscriptions import Received
 from huiyin_eventbus.tables import outbox, outbox_sequence
 
 SHARDS: Final = 16
+LARGEST_BYTES: Final = 1000 * 1000
+"""Of an event's data: the log takes records of 1 MiB, headers included."""
 _DRAWN: Final[Mapping[str, type]] = {"topic": str, "key": str, "count": int}
 
 
@@ -56,7 +59,7 @@ async def append(tx: AsyncConnection, *events: Event | Outgoing) -> None:
     """Append events to the outbox in the caller's transaction; never commits.
 
     Events of one topic and key are published in the order given. On PostgreSQL it waits for other transactions that
-    have appended to the same topic and key.
+    have appended to the same topic and key. Raises EventTooLarge for what the log would refuse.
     """
     if not events:
         return
@@ -116,6 +119,9 @@ def _row(outgoing: Outgoing, sequence: int, *, now: datetime) -> dict[str, Any]:
 
 def _envelope(outgoing: Outgoing, sequence: int, *, now: datetime) -> Envelope:
     event, cause = outgoing.event, outgoing.cause
+    data = event.model_dump_json().encode()
+    if len(data) > LARGEST_BYTES:
+        raise EventTooLarge(event.TYPE, size_bytes=len(data))
     event_id = outgoing.event_id or str(uuid_utils.uuid7())
     traceparent = tracing.current_traceparent()
     if cause and cause.traceparent:
@@ -133,5 +139,5 @@ def _envelope(outgoing: Outgoing, sequence: int, *, now: datetime) -> Envelope:
         correlation_id=cause.correlation_id if cause else event_id,
         causation_id=cause.id if cause else None,
         traceparent=traceparent,
-        data=event.model_dump_json().encode(),
+        data=data,
     )

@@ -1,0 +1,91 @@
+"""Records of the log, read once: either an event a handler takes, or what is wrong with it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from huiyin_contracts.errors import MalformedEvent
+from huiyin_contracts.event import Envelope, Event
+from huiyin_contracts.registry import parse_as
+from huiyin_eventbus.errors import UnknownMajorVersion
+from huiyin_eventbus.headers import Headers
+from huiyin_eventbus.subscriptions import Received, Subscriptions
+
+LONGEST_NAME: Final = 256
+"""Characters of an id or key: they are in indexes, and may come from anyone who can write to a topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A record as it stands in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: Headers
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record of a subscribed type: `received`, or the `problem` that makes it unreadable."""
+
+    record: RawRecord
+    event_id: str
+    key: str
+    received: Received[Event] | None
+    problem: Exception | None
+
+
+def raw_headers(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
+    """Return Kafka's headers with null values as empty ones."""
+    return [(name, value or b"") for name, value in headers]
+
+
+def read(record: RawRecord, subscriptions: Subscriptions) -> Delivery | None:
+    """Return the delivery of a record, None when nobody here takes its type; never raises for what is in it."""
+    event_type = next((value for name, value in record.headers if name == "ce_type"), None)
+    model = subscriptions.model(event_type.decode("utf-8", "replace")) if event_type else None
+    if event_type and model is None:
+        return None
+    try:
+        received = _received(record, model)
+    except (MalformedEvent, UnknownMajorVersion) as problem:
+        return _unreadable(record, problem)
+    return Delivery(record, received.id, received.key, received, None)
+
+
+def _received(record: RawRecord, model: type[Event] | None) -> Received[Event]:
+    if model is None or record.body is None:
+        raise MalformedEvent("the record has no ce_type or no value")
+    envelope = Envelope.from_headers(record.headers, record.body)
+    key = record.key.decode("utf-8", "replace") if record.key is not None else envelope.id
+    if not (_is_storable(envelope.id) and _is_storable(key)):
+        raise MalformedEvent("the id or key is empty, too long or has a NUL")
+    _check_major(envelope, model)
+    return Received(
+        event=parse_as(model, envelope),
+        envelope=envelope,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=key,
+    )
+
+
+def _is_storable(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_NAME and "\x00" not in name
+
+
+def _check_major(envelope: Envelope, model: type[Event]) -> None:
+    version = envelope.dataschema.rsplit("/", 1)[-1]
+    if version.split(".")[0] != model.VERSION.split(".")[0]:
+        raise UnknownMajorVersion(model.TYPE, dataschema=envelope.dataschema)
+
+
+def _unreadable(record: RawRecord, problem: Exception) -> Delivery:
+    # Named by its place: an id that cannot be trusted could hide another event from the inbox.
+    place = f"{record.topic}:{record.partition}:{record.offset}"
+    key = (record.key or b"").decode("utf-8", "replace").replace("\x00", "")[:LONGEST_NAME]
+    return Delivery(record, place, key or place, None, problem)

@@ -1,0 +1,108 @@
+"""Calls handlers with whole batches, and finds the event that fails by halving.
+
+Each call runs in a savepoint, so that what a failing handler did is undone before its halves are tried.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_contracts.event import Event
+from huiyin_eventbus import tracing
+from huiyin_eventbus.deliveries import Delivery
+from huiyin_eventbus.errors import TransientFailure
+from huiyin_eventbus.failures import is_infrastructure
+from huiyin_eventbus.subscriptions import Received, Subscriptions
+
+
+class Fate(Enum):
+    """What becomes of an event that was not handled."""
+
+    POISON = "poison"
+    TRANSIENT = "transient"
+    BEHIND = "behind"
+    """An earlier event of its key waits for another try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that was not handled, and why."""
+
+    delivery: Delivery
+    fate: Fate
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Handling:
+    """One pass of handlers over a batch; `failures` fill up as it goes.
+
+    `waiting` are the keys whose events must not be handled now.
+    """
+
+    tx: AsyncConnection
+    subscriptions: Subscriptions
+    waiting: set[str] = field(default_factory=set)
+    failures: list[Failure] = field(default_factory=list)
+
+    async def handle(self, deliveries: Collection[Delivery]) -> None:
+        """Call the handler of each type with its events in the order given.
+
+        Raises what says nothing about an event: the database out of reach, the task cancelled.
+        """
+        readable = [each for each in deliveries if each.received]
+        self.failures += [
+            Failure(each, Fate.POISON, each.problem) for each in deliveries if not each.received
+        ]
+        for event_type in self.subscriptions.topics:
+            await self._attempt(event_type, [each for each in readable if _type_of(each) == event_type])
+
+    async def _attempt(self, event_type: str, deliveries: Sequence[Delivery], *, tries: int = 2) -> None:
+        free = self._without_waiting(deliveries)
+        if not free:
+            return
+        try:
+            await self._call(event_type, free)
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            if len(free) > 1:
+                middle = len(free) // 2
+                await self._attempt(event_type, free[:middle])
+                await self._attempt(event_type, free[middle:])
+            elif tries > 1 and isinstance(error, DBAPIError):
+                # A broken constraint may be a race with another door; the second look sees what that committed.
+                await self._attempt(event_type, free, tries=tries - 1)
+            else:
+                self._fail(free[0], error)
+
+    async def _call(self, event_type: str, deliveries: Sequence[Delivery]) -> None:
+        received: list[Received[Event]] = [each.received for each in deliveries if each.received]
+        with tracing.traced(_shared_trace(received)):
+            async with self.tx.begin_nested():
+                await self.subscriptions.handler(event_type)(self.tx, received)
+
+    def _without_waiting(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        behind = [each for each in deliveries if each.key in self.waiting]
+        self.failures += [Failure(each, Fate.BEHIND) for each in behind]
+        return [each for each in deliveries if each.key not in self.waiting] if behind else list(deliveries)
+
+    def _fail(self, delivery: Delivery, error: Exception) -> None:
+        if isinstance(error, TransientFailure):
+            self.waiting.add(delivery.key)
+            self.failures.append(Failure(delivery, Fate.TRANSIENT, error))
+        else:
+            self.failures.append(Failure(delivery, Fate.POISON, error))
+
+
+def _type_of(delivery: Delivery) -> str | None:
+    return delivery.received.type if delivery.received else None
+
+
+def _shared_trace(received: Sequence[Received[Event]]) -> str | None:
+    """Return the trace of the events when they have one in common: a batch of many traces is in none."""
+    traces = {each.traceparent for each in received}
+    return tracing.child_of(traces.pop()) if len(traces) == 1 else None

@@ -1,0 +1,166 @@
+"""How the bus speaks Kafka: one place for the client's settings, the same for Apache Kafka and the embedded broker.
+
+The values are those that hold against aiokafka's known troubles: sends have our own deadline, stops are bounded, no
+transactions, small fetches, a long poll interval. A producer or consumer is dropped and made anew rather than repaired.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.codec import has_lz4
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    NoError,
+    ProducerClosed,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.helpers import create_ssl_context
+
+STOP_SECONDS: Final = 10
+_FLUSH_SECONDS: Final = 2
+MAX_RECORD_BYTES: Final = 1024 * 1024
+_FETCH_BYTES: Final = 8 * MAX_RECORD_BYTES
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSettings:
+    """How to reach Kafka, and what a topic is made with.
+
+    `security` is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; `replication` -1 leaves it to the cluster.
+    """
+
+    bootstrap: str
+    security: str = "PLAINTEXT"
+    mechanism: str = "PLAIN"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    partitions: int = 12
+    replication: int = -1
+    retention: timedelta = timedelta(days=400)
+    request_timeout: timedelta = timedelta(seconds=30)
+    session_timeout: timedelta = timedelta(seconds=10)
+    heartbeat: timedelta = timedelta(seconds=3)
+    rebalance_timeout: timedelta = timedelta(seconds=30)
+    max_poll_interval: timedelta = timedelta(minutes=10)
+
+    def client(self) -> dict[str, Any]:
+        """Return what every aiokafka client takes."""
+        secure = "SSL" in self.security.upper()
+        context = create_ssl_context(cafile=str(self.ca_file) if self.ca_file else None) if secure else None
+        return {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security.upper(),
+            "sasl_mechanism": self.mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+            "ssl_context": context,
+            "request_timeout_ms": milliseconds(self.request_timeout),
+        }
+
+
+def milliseconds(span: timedelta) -> int:
+    """Return a span in whole milliseconds."""
+    return span // timedelta(milliseconds=1)
+
+
+def make_producer(settings: KafkaSettings, *, name: str) -> AIOKafkaProducer:
+    """Return an idempotent producer that waits for all replicas; not started.
+
+    It lingers not at all: the relay hands over whole batches, there is nothing to wait for.
+    """
+    return AIOKafkaProducer(
+        **settings.client(),
+        client_id=name,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        compression_type="lz4" if has_lz4() else None,
+        max_batch_size=64 * 1024,
+        max_request_size=MAX_RECORD_BYTES,
+    )
+
+
+def make_consumer(settings: KafkaSettings, *, group: str, member: str | None) -> AIOKafkaConsumer:
+    """Return a consumer without topics; not started. `member` is its static id in the group.
+
+    It commits nothing by itself and never guesses a position. Partitions are assigned by range: all topics are keyed
+    alike, so one member gets a case on every topic.
+    """
+    return AIOKafkaConsumer(
+        **settings.client(),
+        client_id=member or group,
+        group_id=group,
+        group_instance_id=member,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=milliseconds(settings.session_timeout),
+        heartbeat_interval_ms=milliseconds(settings.heartbeat),
+        rebalance_timeout_ms=milliseconds(settings.rebalance_timeout),
+        max_poll_interval_ms=milliseconds(settings.max_poll_interval),
+        max_partition_fetch_bytes=MAX_RECORD_BYTES + 64 * 1024,
+        fetch_max_bytes=_FETCH_BYTES,
+        fetch_max_wait_ms=500,
+    )
+
+
+async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
+    """Create the topics that do not exist yet; where that is the operator's business, only say so in the log.
+
+    Raises aiokafka's KafkaError when the broker is out of reach or refuses for another reason.
+    """
+    configs = {"retention.ms": str(milliseconds(settings.retention))}
+    # The empty assignment is how aiokafka lets a replication factor of -1 pass.
+    wanted = [
+        NewTopic(topic, settings.partitions, settings.replication, {}, configs) for topic in sorted(topics)
+    ]
+    admin = AIOKafkaAdminClient(**settings.client())
+    try:
+        await admin.start()
+        created: Any = await admin.create_topics(wanted)
+        for topic, code, *_ in created.topic_errors:
+            _check_created(topic, for_code(code))
+    finally:
+        with suppress(Exception):
+            await asyncio.wait_for(admin.close(), STOP_SECONDS)
+
+
+def _check_created(topic: str, outcome: type[Exception]) -> None:
+    if outcome in {TopicAuthorizationFailedError, ClusterAuthorizationFailedError}:
+        log.warning("topic_not_ours_to_create", topic=topic)
+    elif outcome not in {NoError, TopicAlreadyExistsError}:
+        raise outcome(topic)
+
+
+async def drop_producer(producer: AIOKafkaProducer) -> None:
+    """Stop a producer within bounds; what one that cannot flush still holds is published by its successor."""
+    try:
+        await asyncio.wait_for(producer.stop(), _FLUSH_SECONDS)
+    except Exception:  # noqa: BLE001  # whatever it is, this producer is given up
+        # stop() hangs in its flush, and nothing public ends the sender: it could still send when its successor does.
+        with suppress(Exception):
+            producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+            await producer._sender.close()  # noqa: SLF001
+        with suppress(Exception):
+            await producer.client.close()
+
+
+async def drop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer within bounds, leaving its group when the broker answers in time."""
+    with suppress(Exception):
+        await asyncio.wait_for(consumer.stop(), STOP_SECONDS)

@@ -1,0 +1,207 @@
+"""One membership in a consumer group: which partitions are ours, where each is read on, and what comes next.
+
+The positions are the database's. Kafka assigns partitions; everything read before their positions were looked up and
+sought is thrown away. When the broker takes partitions back, the batch in hand is finished first.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from huiyin_eventbus import metrics
+from huiyin_eventbus.database import Database
+from huiyin_eventbus.errors import AssignmentMissing
+from huiyin_eventbus.kafka import KafkaSettings, drop_consumer, make_consumer
+from huiyin_eventbus.offsets import Position, move_offsets, own_partitions, read_positions
+
+Record = ConsumerRecord[bytes, bytes]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records per partition, and the positions they were read from."""
+
+    records: Mapping[TopicPartition, list[Record]]
+    positions: Mapping[TopicPartition, Position]
+
+
+class Membership(ConsumerRebalanceListener):
+    """A consumer that has joined its group; made anew after any trouble with the broker.
+
+    Hold `busy` while a batch is being taken: partitions are not given back meanwhile.
+    """
+
+    def __init__(self, database: Database, kafka: KafkaSettings, *, group: str, member: str | None) -> None:
+        self._database = database
+        self._kafka = kafka
+        self._group = group
+        self._consumer: AIOKafkaConsumer = make_consumer(kafka, group=group, member=member)
+        self._must_look = False
+        self._must_own = False
+        self._idle_since = monotonic()
+        self._mirrored: dict[TopicPartition, int] = {}
+        self.busy = asyncio.Lock()
+        self.positions: dict[TopicPartition, Position] = {}
+
+    @property
+    def is_assigned(self) -> bool:
+        """Return whether partitions are ours and their positions known."""
+        return bool(self.positions)
+
+    async def join(self, topics: tuple[str, ...]) -> None:
+        """Join the group; raises KafkaError or TimeoutError when the broker does not let us in time."""
+        self._consumer.subscribe(topics, listener=self)
+        async with asyncio.timeout(self._patience_seconds):
+            await self._consumer.start()
+
+    async def leave(self) -> None:
+        """Leave within bounds."""
+        await drop_consumer(self._consumer)
+
+    async def poll(self, *, limit: int, wait_seconds: float = 0.5) -> Batch | None:
+        """Return the next records of our partitions, None after `wait_seconds`.
+
+        Raises KafkaError for trouble with the broker, AssignmentMissing when it has forgotten us, and whatever the
+        database raises when our positions must be looked up.
+        """
+        await self._look_up()
+        try:
+            found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=limit)
+        except NoOffsetForPartitionError:
+            return None  # it was looked for before we sought the position
+        except OffsetOutOfRangeError as error:
+            await self._start_over(error.args[0])
+            return None
+        self._check_assignment()
+        ours = {
+            each: self._expected(each, records) for each, records in found.items() if each in self.positions
+        }
+        records = {each: records for each, records in ours.items() if records}
+        return Batch(records, {each: self.positions[each] for each in records}) if records else None
+
+    def moved(self, to: Mapping[TopicPartition, int]) -> None:
+        """Take note that the database has moved on."""
+        for each, offset in to.items():
+            if each in self.positions:
+                self.positions[each] = Position(offset, self.positions[each].epoch)
+
+    def step_back(self) -> None:
+        """Read again what was polled but not committed."""
+        for each, position in self.positions.items():
+            with suppress(IllegalStateError):
+                self._consumer.seek(each, position.next_offset)
+
+    def look_again(self) -> None:
+        """Have the positions read from the database before the next poll: someone else has moved them."""
+        self._must_look = True
+
+    async def is_overtaken(self) -> bool:
+        """Return whether the stored positions are no longer ours, because they were rewound."""
+        async with self._database.reading() as tx:
+            stored = await read_positions(tx, self._group)
+        return any(stored.get(each) != position for each, position in self.positions.items())
+
+    async def mirror(self) -> None:
+        """Tell Kafka how far we are, for its tools; errors are of no consequence."""
+        moved = {each: position.next_offset for each, position in self.positions.items()}
+        if moved == self._mirrored:
+            return
+        with suppress(KafkaError, IllegalStateError, TimeoutError):
+            async with asyncio.timeout(5):
+                await self._consumer.commit(moved)
+            self._mirrored = moved
+
+    def measure_lag(self) -> None:
+        """Set the lag metrics from what the last fetches said."""
+        lag: dict[str, int] = {}
+        for each, position in self.positions.items():
+            with suppress(IllegalStateError):
+                end = self._consumer.highwater(each)
+                lag[each.topic] = lag.get(each.topic, 0) + max((end or 0) - position.next_offset, 0)
+        for topic, events in lag.items():
+            metrics.consumer_lag_events.labels(self._group, topic).set(events)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002  # aiokafka's signature
+        """Let go of all partitions once the batch in hand is done, or the group will wait no longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._kafka.rebalance_timeout.total_seconds()), self.busy:
+                pass
+        self.positions = {}
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Have the new partitions looked up before the next poll."""
+        # Not here: aiokafka swallows what this callback raises, and the database may be out of reach.
+        self._must_look = self._must_own = True
+        log.info("partitions_assigned", group=self._group, partitions=len(assigned))
+
+    @property
+    def _patience_seconds(self) -> float:
+        return 2 * self._kafka.session_timeout.total_seconds() + self._kafka.rebalance_timeout.total_seconds()
+
+    async def _look_up(self) -> None:
+        """Read where our partitions stand and seek there; owning them anew when they were just assigned."""
+        while self._must_look:
+            is_new, self._must_look, self._must_own = self._must_own, False, False
+            async with self.busy:
+                try:
+                    self.positions = await (self._own() if is_new else self._reread())
+                except BaseException:
+                    self._must_look, self._must_own = True, is_new or self._must_own
+                    raise
+                self.step_back()
+
+    async def _own(self) -> dict[TopicPartition, Position]:
+        assigned = self._consumer.assignment()
+        if not assigned:
+            return {}
+        async with self._database.reading() as tx:
+            stored = await read_positions(tx, self._group)
+        missing = [each for each in assigned if each not in stored]
+        # A new group reads from the beginning: what was published before it existed is its history too.
+        starts = await self._consumer.beginning_offsets(missing) if missing else {}
+        async with self._database.writing() as tx:
+            return await own_partitions(tx, self._group, {each: starts.get(each, 0) for each in assigned})
+
+    async def _reread(self) -> dict[TopicPartition, Position]:
+        async with self._database.reading() as tx:
+            stored = await read_positions(tx, self._group)
+        return {each: stored[each] for each in self._consumer.assignment() if each in stored}
+
+    def _expected(self, partition: TopicPartition, records: list[Record]) -> list[Record]:
+        """Return the records from our position on; older ones are committed already."""
+        start = self.positions[partition].next_offset
+        return records if records[0].offset >= start else [each for each in records if each.offset >= start]
+
+    async def _start_over(self, lost: Mapping[TopicPartition, int]) -> None:
+        """Begin partitions at what the log still has: retention ran ahead of us, or the log is a new one."""
+        begin = await self._consumer.beginning_offsets(list(lost))
+        async with self.busy:
+            moves = {each: begin[each] for each in lost if each in self.positions}
+            for each, offset in moves.items():
+                metrics.event_gap_total.labels(self._group).inc()
+                log.error(
+                    "offset_out_of_range",
+                    group=self._group,
+                    topic=each.topic,
+                    partition=each.partition,
+                    wanted=self.positions[each].next_offset,
+                    begins=offset,
+                )
+            async with self._database.writing() as tx:
+                await move_offsets(tx, self._group, self.positions, to=moves)
+            self.moved(moves)
+            self.step_back()
+
+    def _check_assignment(self) -> None:
+        if self._consumer.assignment():
+            self._idle_since = monotonic()
+        elif monotonic() - self._idle_since > self._patience_seconds:
+            raise AssignmentMissing(self._group)

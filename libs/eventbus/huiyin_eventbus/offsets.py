@@ -1,0 +1,133 @@
+"""Where a group reads on. Kept beside the effects; what Kafka knows of it is only a mirror for its tools.
+
+Every move is a compare-and-set on the offset and the epoch it was read with: a consumer that lost its partition without
+noticing moves nothing, and all it did in that transaction is rolled back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from sqlalchemy import bindparam, literal, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+
+from huiyin_eventbus.errors import LostOwnership
+from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
+from huiyin_eventbus.tables import UtcDateTime, consumer_offset
+
+_table: Final = consumer_offset.c
+_OWNED: Final[Mapping[str, type]] = {"topic": str, "part": int, "start": int}
+_MOVED: Final[Mapping[str, type]] = {"topic": str, "part": int, "old": int, "new": int, "held": int}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The next offset of a partition, and the epoch of its owner."""
+
+    next_offset: int
+    epoch: int
+
+
+Positions = Mapping[TopicPartition, Position]
+
+
+async def read_positions(tx: AsyncConnection, group: str) -> dict[TopicPartition, Position]:
+    """Return all stored positions of a group."""
+    found = await tx.execute(
+        select(_table.topic, _table.part, _table.next_offset, _table.epoch).where(_table.grp == group)
+    )
+    return {TopicPartition(row.topic, row.part): Position(row.next_offset, row.epoch) for row in found}
+
+
+async def own_partitions(
+    tx: AsyncConnection, group: str, starts: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, Position]:
+    """Begin a new epoch on partitions and return where to read on; never commits.
+
+    `starts` gives for each the offset to begin with where the group has none stored.
+    """
+    dialect = tx.dialect.name
+    rows = sorted((each.topic, each.partition, start) for each, start in starts.items())
+    values = {"grp": group, "now": datetime.now(UTC), **bind_rows(dialect, _OWNED, rows)}
+    owned = await tx.execute(_own(dialect), values)
+    return {TopicPartition(row.topic, row.part): Position(row.next_offset, row.epoch) for row in owned}
+
+
+async def move_offsets(
+    tx: AsyncConnection, group: str, positions: Positions, *, to: Mapping[TopicPartition, int]
+) -> None:
+    """Move partitions on from the positions they were read with; never commits.
+
+    Raises LostOwnership when one of them is no longer there: the transaction must be rolled back.
+    """
+    dialect = tx.dialect.name
+    rows = sorted(
+        (each.topic, each.partition, positions[each].next_offset, new, positions[each].epoch)
+        for each, new in to.items()
+    )
+    values = {"moved_grp": group, "now": datetime.now(UTC), **bind_rows(dialect, _MOVED, rows)}
+    moved = (await tx.execute(_move(dialect), values)).all()
+    if len(moved) != len(rows):
+        raise LostOwnership(group, partitions=len(rows) - len(moved))
+
+
+async def rewind(tx: AsyncConnection, group: str, to: Mapping[TopicPartition, int]) -> None:
+    """Set where a group reads on, also while it runs; never commits.
+
+    Its consumers notice within seconds and read from there. Events that the inbox knows change nothing; a rebuild
+    forgets the inbox first (`inbox.forget_inbox`).
+    """
+    for each, offset in sorted(to.items()):
+        statement = insert_into(tx.dialect.name, consumer_offset).values(
+            grp=group,
+            topic=each.topic,
+            part=each.partition,
+            next_offset=offset,
+            epoch=1,
+            updated_at=datetime.now(UTC),
+        )
+        await tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=["grp", "topic", "part"],
+                set_={
+                    "next_offset": statement.excluded.next_offset,
+                    "epoch": _table.epoch + 1,
+                    "updated_at": statement.excluded.updated_at,
+                },
+            )
+        )
+
+
+@cache
+def _own(dialect: str) -> ReturningInsert[Any]:
+    given = rows_of(dialect, _OWNED)
+    now = bindparam("now", type_=UtcDateTime)
+    group = bindparam("grp", type_=_table.grp.type)
+    wanted = select(group, given.c.topic, given.c.part, given.c.start, literal(1), now).where(true())
+    statement = insert_into(dialect, consumer_offset).from_select(
+        ["grp", "topic", "part", "next_offset", "epoch", "updated_at"], wanted
+    )
+    return statement.on_conflict_do_update(
+        index_elements=["grp", "topic", "part"], set_={"epoch": _table.epoch + 1}
+    ).returning(consumer_offset)
+
+
+@cache
+def _move(dialect: str) -> ReturningUpdate[Any]:
+    given = rows_of(dialect, _MOVED)
+    return (
+        update(consumer_offset)
+        .values(next_offset=given.c.new, updated_at=bindparam("now", type_=UtcDateTime))
+        .where(
+            _table.grp == bindparam("moved_grp"),
+            _table.topic == given.c.topic,
+            _table.part == given.c.part,
+            _table.next_offset == given.c.old,
+            _table.epoch == given.c.held,
+        )
+        .returning(_table.topic, _table.part)
+    )

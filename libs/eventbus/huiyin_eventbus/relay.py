@@ -1,0 +1,169 @@
+"""The relay: publishes the outbox, batch after batch, and never gives up.
+
+A batch is sent, every acknowledgement awaited, then its rows are deleted. When anything fails, the producer is thrown
+away and the same batch is sent again by a new one, with the same ids: readers may see an event twice, their inboxes do
+not take it twice. Any number of relays may run: `claims` keeps the order.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from huiyin_eventbus import headers, metrics
+from huiyin_eventbus.database import Database
+from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
+from huiyin_eventbus.outbox import outbox_backlog
+from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    """How patient a relay is: of one batch, between looks at an idle outbox, and after failures."""
+
+    deadline: timedelta = timedelta(seconds=60)
+    poll: timedelta = timedelta(milliseconds=50)
+    slowest_poll: timedelta = timedelta(milliseconds=250)
+    slowest_retry: timedelta = timedelta(seconds=5)
+
+
+class Relay:
+    """Publishes the outbox of one service while it runs.
+
+    `healthy` is false from a failure until the next success: the outbox keeps everything meanwhile.
+    """
+
+    def __init__(
+        self, database: Database, kafka: KafkaSettings, *, service: str, settings: RelaySettings | None = None
+    ) -> None:
+        self._settings = settings or RelaySettings()
+        self._database = database
+        self._kafka = kafka
+        self._service = service
+        # PostgreSQL ends a frozen relay's transaction some time after the relay itself would have given up.
+        idle = milliseconds(self._settings.deadline + timedelta(seconds=15))
+        self._outlet = outlet_of(database, idle_milliseconds=idle)
+        self._producer: AIOKafkaProducer | None = None
+        self._topics: set[str] = set()
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self.healthy = True
+
+    def wake(self) -> None:
+        """Say that the outbox has rows; quick, and safe to call too often."""
+        self._woken.set()
+
+    async def start(self) -> None:
+        """Begin to publish in the background; a broker out of reach is no error here."""
+        self._stopping = False
+        self._task = asyncio.create_task(self._run(), name=f"relay-{self._service}")
+
+    async def stop(self, *, flush: timedelta = timedelta(seconds=5)) -> None:
+        """Publish what waits, for at most `flush`, then end; what remains stays in the outbox."""
+        if self._task is None:
+            return
+        self._stopping = True
+        self.wake()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._task, flush.total_seconds())
+        self._task = None
+        await self._drop_producer()
+        self._outlet.close()
+
+    async def measure(self) -> None:
+        """Set the backlog's metrics from the database."""
+        async with self._database.reading() as tx:
+            backlog = await outbox_backlog(tx)
+        age = datetime.now(UTC) - backlog.oldest_at if backlog.oldest_at else timedelta()
+        metrics.outbox_rows.labels(self._service).set(backlog.rows)
+        metrics.outbox_oldest_seconds.labels(self._service).set(age.total_seconds())
+
+    async def _run(self) -> None:
+        pause, failures = self._settings.poll, 0
+        while True:
+            self._woken.clear()
+            try:
+                published = await self._outlet.publish_batch(self._publish)
+            except Exception as error:  # noqa: BLE001  # a relay outlives everything, the outbox keeps the events
+                failures += 1
+                await self._recover(error, failures=failures)
+                if self._stopping:
+                    return
+                continue
+            failures, self.healthy = 0, True
+            if published:
+                pause = self._settings.poll
+            if published == BATCH:
+                continue
+            if self._stopping and not published:
+                return
+            if await self._is_woken(within=pause):
+                pause = self._settings.poll
+            else:
+                pause = min(pause * 2, self._settings.slowest_poll)
+
+    async def _publish(self, rows: Sequence[OutboxRow]) -> None:
+        """Return once the broker has acknowledged every row; raises whatever is in the way."""
+        async with asyncio.timeout(self._settings.deadline.total_seconds()):
+            producer = self._producer or await self._new_producer()
+            await self._know_topics({row.topic for row in rows})
+            # Sends are in the order of the rows and within one partition the producer keeps it.
+            acknowledgements = [
+                await producer.send(
+                    row.topic, row.payload, key=row.key.encode(), headers=headers.from_text(row.headers)
+                )
+                for row in rows
+            ]
+            outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        metrics.published_total.labels(self._service).inc(len(rows))
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        producer = make_producer(self._kafka, name=f"{self._service}-relay")
+        # Kept before it is started, so that a start that fails half-way is cleaned up too.
+        self._producer = producer
+        await producer.start()
+        return producer
+
+    async def _know_topics(self, topics: set[str]) -> None:
+        unknown = topics - self._topics
+        if unknown:
+            await ensure_topics(self._kafka, unknown)
+            self._topics |= unknown
+
+    async def _recover(self, error: Exception, *, failures: int) -> None:
+        self.healthy = False
+        metrics.publish_failures_total.labels(self._service).inc()
+        log.warning("publish_failed", service=self._service, error=type(error).__name__, failures=failures)
+        await self._drop_producer()
+        self._topics.clear()
+        pause = min(0.1 * 2 ** min(failures, 10), self._settings.slowest_retry.total_seconds())
+        # A wake-up does not shorten it: a busy service would hammer a broker that is down.
+        await self._is_stopping(within_seconds=pause)
+
+    async def _is_stopping(self, *, within_seconds: float) -> None:
+        waited = 0.0
+        while not self._stopping and waited < within_seconds:
+            await asyncio.sleep(min(0.1, within_seconds - waited))
+            waited += 0.1
+
+    async def _is_woken(self, *, within: timedelta) -> bool:
+        try:
+            await asyncio.wait_for(self._woken.wait(), within.total_seconds())
+        except TimeoutError:
+            return False
+        return True
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await drop_producer(producer)

@@ -1,0 +1,46 @@
+"""Watches that no event of a key is missing or overtaken, cheaply.
+
+The last `ce_sequence` of the keys seen most recently is kept in memory, not in the database: it is an alarm, not a rule.
+A key that was forgotten, or not seen since the start, is taken as it comes; `huiyin verify` recounts from the log.
+Stale events are counted, not dropped: whether an event takes effect is the inbox's decision alone.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+REMEMBERED: Final = 10_000
+
+
+@dataclass(slots=True)
+class Irregularities:
+    """What a look at a batch found."""
+
+    gaps: int = 0
+    stale: int = 0
+
+
+class SequenceWatch:
+    """Remembers the last sequence per topic and key, of at most `remembered` of them."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._remembered = remembered
+        self._last: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def observe(self, topic: str, key: str, *, sequence: int, is_new: bool) -> Irregularities:
+        """Take note of an event; `is_new` says that the group had not seen it before."""
+        place = (topic, key)
+        last = self._last.get(place)
+        found = Irregularities()
+        if last is not None:
+            found.gaps = int(sequence > last + 1)
+            found.stale = int(sequence <= last and is_new)
+        self._last[place] = max(sequence, last or 0)
+        self._last.move_to_end(place)
+        if len(self._last) > self._remembered:
+            self._last.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Begin anew, after positions have moved."""
+        self._last.clear()
