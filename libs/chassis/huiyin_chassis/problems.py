@@ -27,6 +27,8 @@ from huiyin_chassis.telemetry import trace_id
 log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
+PROBLEM_SLUG: Final = b"x-huiyin-problem"
+"""A header between the app and its outermost middleware, which counts by it and takes it away."""
 TYPE_BASE: Final = "https://huiyin.dev/problems/"
 RETRY_AFTER_SECONDS: Final = 2
 _MAX_ERRORS: Final = 50
@@ -131,7 +133,8 @@ def problem_response(
     if errors:
         document["errors"] = [error.model_dump(exclude_none=True) for error in errors]
     body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
-    return Response(body, status, headers=headers, media_type=MEDIA_TYPE)
+    marked = dict(headers or {}) | {PROBLEM_SLUG.decode(): slug}
+    return Response(body, status, headers=marked, media_type=MEDIA_TYPE)
 
 
 def internal_error(path: str) -> Response:

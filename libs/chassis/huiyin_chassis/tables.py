@@ -45,13 +45,13 @@ idempotency: Final = Table(
     Column("principal", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
-    Column("status", Integer),
-    Column("response", LargeBinary),
+    Column("status", Integer, nullable=False),
+    Column("response", LargeBinary, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("principal", "key"),
     Index("ix_idempotency_created_at", "created_at"),
 )
-"""The answers given to requests with an `Idempotency-Key`, kept seven days; no status while one is running."""
+"""The answers given to requests with an `Idempotency-Key`, kept seven days."""
 
 
 def add_tables(metadata: MetaData) -> None:

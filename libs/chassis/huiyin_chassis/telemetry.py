@@ -1,14 +1,46 @@
 """Where a request stands in a distributed trace: W3C Trace Context always, OpenTelemetry when it is set up.
 
 Every request has a traceparent, taken from its caller or made here. It is the event bus's current one while the
-request lasts, so that events appended during the request carry it on.
+request lasts, so that events appended during the request carry it on. Spans are made by FastAPI itself, and only when
+the extra `otel` is installed and `OTEL_EXPORTER_OTLP_ENDPOINT` says where they go.
 """
+
+import os
+from importlib.util import find_spec
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
 
 from huiyin_eventbus import tracing
 
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
-def child_traceparent(received: str | None) -> str:
-    """Return the traceparent of a request: a new span in the caller's trace, or the start of a new trace."""
+
+def is_exporting() -> bool:
+    """Tell whether spans have somewhere to go: an endpoint is set and the extra `otel` is installed."""
+    return any(os.environ.get(name) for name in _ENDPOINTS) and find_spec("opentelemetry.sdk") is not None
+
+
+def telemetry_config() -> TelemetryConfig:
+    """Return FastAPI's telemetry settings: request spans or nothing.
+
+    Its logs stay off, because they carry exception texts; metrics are Prometheus's.
+    """
+    exporting = is_exporting()
+    return {
+        "tracing": exporting,
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+        "auto_configure": exporting,
+    }
+
+
+def request_traceparent(received: str | None) -> str:
+    """Return the traceparent of a request: that of its span, a child of its caller's, or the start of a new trace."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
     return tracing.child_of(received) or tracing.new_traceparent()
 
 

@@ -1,0 +1,163 @@
+"""The HTTP door of a service: its router with everything that every service has around it.
+
+`create_service_app` builds the app of one service; `create_suite_app` puts the apps of several on one port, where
+health, metrics and the API's description answer for all of them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from huiyin_chassis.auth import KeyRing
+from huiyin_chassis.bodies import BodyGuard
+from huiyin_chassis.docs import describe, docs_routes, merge, operation_id
+from huiyin_chassis.health import Health, health_routes
+from huiyin_chassis.idempotency import install_replay
+from huiyin_chassis.metrics import METRICS_ROUTE
+from huiyin_chassis.problems import FieldError, Refusal, install_problems
+from huiyin_chassis.requests import RequestFrame
+from huiyin_chassis.runtime import Runtime
+from huiyin_chassis.service import Service
+from huiyin_chassis.telemetry import telemetry_config
+
+SUITE: Final = "suite"
+
+
+def create_service_app(service: Service, runtime: Runtime, *, health: Health | None = None) -> FastAPI:
+    """Return the app of one service; it starts nothing and has no lifespan: the runtime is the host's to start.
+
+    Without `health` the service counts as started and has no probes.
+    """
+    app = _bare_app(service.name, problems=service.problems)
+    app.state.runtime = runtime
+    app.state.keys = KeyRing(runtime.database, admin_sha256=runtime.admin_sha256)
+    app.include_router(service.router)
+    _add_operations(app, {service.name: health or _always_well()})
+    return app
+
+
+def create_suite_app(apps: Mapping[str, FastAPI], *, healths: Mapping[str, Health]) -> ASGIApp:
+    """Return one app for several services: a request goes to the service that has its path.
+
+    Raises ValueError when two services claim the same path.
+    """
+    common = _bare_app(SUITE, problems={})
+    _add_operations(common, healths, described=tuple(apps.values()))
+    return _Crossroads(apps, common)
+
+
+def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> FastAPI:
+    app = FastAPI(
+        title=f"Huiyin {name}",
+        version=version("huiyin"),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+        dependencies=[Depends(_known_parameters)],
+        telemetry=telemetry_config(),
+    )
+    install_problems(app, problems)
+    install_replay(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyGuard)
+    app.add_middleware(RequestFrame, service=name)
+    return app
+
+
+def _add_operations(
+    app: FastAPI, healths: Mapping[str, Health], *, described: Sequence[FastAPI] = ()
+) -> None:
+    apps = described or (app,)
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            documents = [describe(each) for each in apps]
+            app.openapi_schema = merge(documents, title="Huiyin") if described else documents[0]
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
+    app.router.routes.extend([*health_routes(healths), METRICS_ROUTE, *docs_routes(openapi)])
+
+
+def _always_well() -> Health:
+    health = Health()
+    health.has_started = True
+    return health
+
+
+async def _known_parameters(request: Request) -> None:
+    """Refuse query parameters the endpoint does not know: a misspelt filter must not list everything."""
+    if not request.scope["query_string"]:
+        return
+    known = _parameters_of(request.scope.get("route"))
+    if known is None:
+        return
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        errors = [FieldError(parameter=name[:64], detail="No such parameter.") for name in unknown[:10]]
+        raise Refusal(422, "The request has parameters that this resource does not know.", errors=errors)
+
+
+_PARAMETERS: Final[dict[Callable[..., Any], frozenset[str] | None]] = {}
+
+
+def _parameters_of(route: object) -> frozenset[str] | None:
+    """Return the query parameters of a route, None when the endpoint reads the request by itself."""
+    if not isinstance(route, APIRoute):
+        return None
+    if route.endpoint not in _PARAMETERS:
+        _PARAMETERS[route.endpoint] = _read_parameters(route)
+    return _PARAMETERS[route.endpoint]
+
+
+def _read_parameters(route: APIRoute) -> frozenset[str] | None:
+    if route.dependant.request_param_name is not None:
+        return None
+    return frozenset(_query_names(route.dependant))
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from (field.alias or name for name, field in model.model_fields.items())
+        else:
+            yield parameter.alias
+    for dependency in dependant.dependencies:
+        yield from _query_names(dependency)
+
+
+class _Crossroads:
+    """Sends each request to the service whose routes begin with the same two segments, such as `/v1/tickets`."""
+
+    def __init__(self, apps: Mapping[str, FastAPI], common: FastAPI) -> None:
+        self._common = common
+        self._owners: dict[str, FastAPI] = {}
+        for app in apps.values():
+            for prefix in _prefixes(app):
+                if self._owners.setdefault(prefix, app) is not app:
+                    raise ValueError(f"two services answer at {prefix}")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            app = self._owners.get(_prefix(scope["path"]), self._common)
+            await app(scope, receive, send)
+        else:
+            await self._common(scope, receive, send)
+
+
+def _prefixes(app: FastAPI) -> set[str]:
+    paths = (context.path or "" for context in iter_route_contexts(app.routes))
+    return {_prefix(path) for path in paths if path.startswith("/v")}
+
+
+def _prefix(path: str) -> str:
+    return "/".join(path.split("/", 3)[:3])
