@@ -1,0 +1,16 @@
+"""The wiring of the desk."""
+
+from typing import Final
+
+from huiyin_chassis.service import Service
+from huiyin_desk import api, checks, handlers, models
+
+SERVICE: Final = Service(
+    name="desk",
+    router=api.router,
+    metadata=models.metadata,
+    subscriptions=handlers.subscriptions,
+    problems=api.PROBLEMS,
+    facts=checks.FACTS,
+    checks=checks.CHECKS,
+)

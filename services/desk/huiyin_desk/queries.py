@@ -1,0 +1,140 @@
+"""What can be read of the desk. A caller sees the tickets of its departments and no others."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_chassis.auth import Principal
+from huiyin_contracts.vocabulary import ClockState, Target, TicketStatus
+from huiyin_desk.domain import Clock, TicketState
+from huiyin_desk.models import person, ticket, ticket_clock, ticket_feedback, timeline
+
+_MOST_HOPS = 32
+
+
+def visible(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition that a ticket may be seen by a caller."""
+    if principal.departments is None:
+        return true()
+    return ticket.c.department.in_(sorted(principal.departments))
+
+
+def select_tickets(
+    principal: Principal,
+    *,
+    department: str | None = None,
+    status: TicketStatus | None = None,
+    assignee: str | None = None,
+    store: str | None = None,
+) -> Select[Any]:
+    """Return the select of the tickets a caller may see, narrowed by the filters given."""
+    wanted = {"department": department, "status": status, "assignee": assignee, "store": store}
+    filters = [ticket.c[name] == value for name, value in wanted.items() if value is not None]
+    return select(ticket).where(visible(principal), *filters)
+
+
+async def find_ticket(tx: AsyncConnection, ticket_id: str, *, principal: Principal) -> Row[Any] | None:
+    """Return a ticket's row, or None when there is none that the caller may see."""
+    found = await tx.execute(select(ticket).where(ticket.c.id == ticket_id, visible(principal)))
+    row: Row[Any] | None = found.one_or_none()
+    return row
+
+
+async def lock_ticket(tx: AsyncConnection, ticket_id: str, *, principal: Principal) -> Row[Any] | None:
+    """Return a ticket's row, locked until the commit, or None when there is none that the caller may see."""
+    wanted = select(ticket).where(ticket.c.id == ticket_id, visible(principal)).with_for_update()
+    row: Row[Any] | None = (await tx.execute(wanted)).one_or_none()
+    return row
+
+
+async def find_tickets(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return the rows of those tickets that are on the desk, by id, locked until the commit."""
+    wanted = select(ticket).where(ticket.c.id.in_(sorted(ticket_ids))).order_by(ticket.c.id).with_for_update()
+    return {row.id: row for row in await tx.execute(wanted)}
+
+
+async def feedback_ids(tx: AsyncConnection, ticket_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the ids of each ticket's feedback, oldest first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    row = ticket_feedback.c
+    wanted = select(row.ticket_id, row.feedback_id).where(row.ticket_id.in_(ticket_ids))
+    for ticket_id, feedback_id in await tx.execute(wanted.order_by(row.attached_at, row.feedback_id)):
+        found[ticket_id].append(feedback_id)
+    return found
+
+
+async def unannounced_replies(tx: AsyncConnection, ticket_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return the follow-ups to tickets on the desk that nobody was told of yet, oldest first."""
+    row = ticket_feedback.c
+    waiting = (
+        select(row.feedback_id, row.ticket_id, row.text)
+        .join(ticket, ticket.c.id == row.ticket_id)
+        .where(row.ticket_id.in_(ticket_ids), ~row.announced)
+        .order_by(row.occurred_at, row.feedback_id)
+    )
+    return list((await tx.execute(waiting)).all())
+
+
+async def final_homes(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, str]:
+    """Return, for each ticket, the ticket that took it in by merging, itself when none did."""
+    homes = {ticket_id: ticket_id for ticket_id in ticket_ids}
+    for _ in range(_MOST_HOPS):
+        wanted = select(ticket.c.id, ticket.c.merged_into).where(
+            ticket.c.id.in_(set(homes.values())), ticket.c.merged_into.is_not(None)
+        )
+        moved = {row.id: row.merged_into for row in await tx.execute(wanted)}
+        if not moved:
+            break
+        homes = {ticket_id: moved.get(home, home) for ticket_id, home in homes.items()}
+    return homes
+
+
+async def clocks_of(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, list[Clock]]:
+    """Return each ticket's clocks."""
+    found: dict[str, list[Clock]] = defaultdict(list)
+    for row in await tx.execute(select(ticket_clock).where(ticket_clock.c.ticket_id.in_(list(ticket_ids)))):
+        found[row.ticket_id].append(Clock(Target(row.target), row.cycle, ClockState(row.state), row.due_at))
+    return found
+
+
+async def is_active_person(tx: AsyncConnection, person_id: str) -> bool:
+    """Tell whether a person is known and active."""
+    found = await tx.execute(select(person.c.id).where(person.c.id == person_id, person.c.active))
+    return found.first() is not None
+
+
+def select_timeline(ticket_id: str) -> Select[Any]:
+    """Return the select of a ticket's timeline."""
+    return select(timeline).where(timeline.c.ticket_id == ticket_id)
+
+
+def state_of(row: Row[Any]) -> TicketState:
+    """Return what the rules need of a ticket's row."""
+    return TicketState(
+        status=TicketStatus(row.status),
+        cycle=row.cycle,
+        assignee=row.assignee,
+        answer=row.answer,
+        answered_at=row.answered_at,
+        resolved_at=row.resolved_at,
+        satisfied=row.satisfied,
+        paused_until=row.paused_until,
+        merged_into=row.merged_into,
+    )
+
+
+async def all_tickets(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
+    """Give (id, department, status, cycle, routing) of every ticket, for `huiyin verify`."""
+    columns = (ticket.c.id, ticket.c.department, ticket.c.status, ticket.c.cycle, ticket.c.routing)
+    async for row in await tx.stream(select(*columns).order_by(ticket.c.id)):
+        yield tuple(row)
+
+
+async def all_feedback(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
+    """Give (feedback_id, ticket_id) of every feedback on the desk, for `huiyin verify`."""
+    columns = (ticket_feedback.c.feedback_id, ticket_feedback.c.ticket_id)
+    async for row in await tx.stream(select(*columns).order_by(ticket_feedback.c.feedback_id)):
+        yield tuple(row)

@@ -1,0 +1,111 @@
+"""What sla says: due times for the queue, warnings and breaches for the timeline."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.vocabulary import ClockState, Target
+from huiyin_desk import queries
+from huiyin_desk.domain import next_due
+from huiyin_desk.models import ticket, ticket_clock
+from huiyin_desk.usecases.timeline import Entry, record
+from huiyin_eventbus.rows import insert_into
+from huiyin_eventbus.subscriptions import Received
+
+
+async def schedule_clocks(tx: AsyncConnection, received: Sequence[Received[SlaScheduled]]) -> None:
+    """Take over what clocks are due when; the latest word on each clock holds."""
+    latest = {(one.event.ticket_id, one.event.target, one.event.cycle): one.event for one in received}
+    rows = [
+        _clock_row(scheduled)
+        for scheduled in latest.values()
+        if scheduled.target is not Target.CLASSIFICATION
+    ]
+    if not rows:
+        return
+    put = insert_into(tx.dialect.name, ticket_clock)
+    upsert = put.on_conflict_do_update(
+        index_elements=["ticket_id", "target", "cycle"],
+        set_={"state": put.excluded.state, "due_at": put.excluded.due_at},
+    )
+    await tx.execute(upsert, rows)
+    await refresh_dues(tx, {scheduled.ticket_id for scheduled in latest.values()})
+
+
+async def note_warnings(tx: AsyncConnection, received: Sequence[Received[SlaWarned]]) -> None:
+    """Write down that a share of a clock's time has passed."""
+    entries = [
+        _sla_entry(one.event, kind="sla_warned", percent=one.event.percent)
+        for one in received
+        if one.event.target is not Target.CLASSIFICATION
+    ]
+    await record(tx, entries)
+
+
+async def note_breaches(tx: AsyncConnection, received: Sequence[Received[SlaBreached]]) -> None:
+    """Write down missed deadlines; the ticket stays due until the work is done."""
+    events = [one.event for one in received if one.event.target is not Target.CLASSIFICATION]
+    await _set_state(tx, events, ClockState.BREACHED)
+    await record(tx, [_sla_entry(breach, kind="sla_breached") for breach in events])
+
+
+async def note_retractions(tx: AsyncConnection, received: Sequence[Received[SlaRetracted]]) -> None:
+    """Write down breaches that were taken back."""
+    events = [one.event for one in received if one.event.target is not Target.CLASSIFICATION]
+    await _set_state(tx, events, ClockState.MET)
+    await record(tx, [_sla_entry(retracted, kind="sla_retracted") for retracted in events])
+
+
+async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
+    """Set each ticket's due time anew from its clocks; tickets that are not there yet are left out."""
+    known = await queries.find_tickets(tx, ticket_ids)
+    if not known:
+        return
+    clocks = await queries.clocks_of(tx, known)
+    dues = {key: next_due(queries.state_of(row), clocks.get(key, ())) for key, row in known.items()}
+    changed = [{"b_id": key, "b_due_at": due} for key, due in dues.items() if due != known[key].due_at]
+    if changed:
+        statement = (
+            update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
+        )
+        await tx.execute(statement, changed)
+
+
+async def _set_state(
+    tx: AsyncConnection, events: Sequence[SlaBreached | SlaRetracted], state: ClockState
+) -> None:
+    if not events:
+        return
+    clock = ticket_clock.c
+    statement = update(ticket_clock).where(
+        clock.ticket_id == bindparam("b_ticket_id"),
+        clock.target == bindparam("b_target"),
+        clock.cycle == bindparam("b_cycle"),
+    )
+    rows = [{"b_ticket_id": e.ticket_id, "b_target": e.target, "b_cycle": e.cycle} for e in events]
+    await tx.execute(statement.values(state=state), rows)
+    await refresh_dues(tx, {event.ticket_id for event in events})
+
+
+def _clock_row(scheduled: SlaScheduled) -> dict[str, object]:
+    return scheduled.model_dump(include={"ticket_id", "target", "cycle", "state", "due_at"})
+
+
+def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **details: object) -> Entry:
+    match event:
+        case SlaWarned():
+            at = event.warned_at
+        case SlaBreached():
+            at = event.breached_at
+        case SlaRetracted():
+            at = event.retracted_at
+    return Entry(
+        ticket_id=event.ticket_id,
+        at=at,
+        kind=kind,
+        actor="sla",
+        department=event.department,
+        details={"target": event.target, "cycle": event.cycle, "due_at": event.due_at.isoformat(), **details},
+    )

@@ -1,0 +1,175 @@
+"""Tickets arrive: opened, routed anew, and joined by further feedback."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_contracts.feedback import FeedbackAttached
+from huiyin_contracts.tickets import TicketRouted
+from huiyin_contracts.vocabulary import AttachReason, Step, TicketStatus
+from huiyin_desk import queries
+from huiyin_desk.domain import NEVER, routed_anew
+from huiyin_desk.models import ticket, ticket_feedback
+from huiyin_desk.usecases.deadlines import refresh_dues
+from huiyin_desk.usecases.timeline import Entry, record
+from huiyin_desk.usecases.work import announce, state_values
+from huiyin_eventbus.rows import insert_into
+from huiyin_eventbus.subscriptions import Received
+
+
+async def open_tickets(
+    tx: AsyncConnection, received: Sequence[Received[TicketRouted]], *, now: datetime
+) -> None:
+    """Open the tickets of a batch in their departments' queues; those routed anew move over.
+
+    An older routing than the one known changes nothing.
+    """
+    latest = {one.event.ticket_id: one.event for one in sorted(received, key=lambda one: one.event.routing)}
+    known = await queries.find_tickets(tx, latest)
+    new = [routed for routed in latest.values() if routed.ticket_id not in known]
+    if new:
+        await tx.execute(insert(ticket), [_ticket_row(routed, now=now) for routed in new])
+        first = [_first_feedback(routed) for routed in new]
+        statement = insert_into(tx.dialect.name, ticket_feedback)
+        await tx.execute(statement.on_conflict_do_nothing(index_elements=["feedback_id"]), first)
+    for ticket_id, row in known.items():
+        if latest[ticket_id].routing > row.routing:
+            await _move(tx, row, latest[ticket_id], now=now)
+    await record(tx, [entry for one in received for entry in _dispatch_entries(one.event)])
+    await refresh_dues(tx, list(latest))
+    await _announce_replies(tx, list(latest), now=now)
+
+
+async def attach_feedback(
+    tx: AsyncConnection, received: Sequence[Received[FeedbackAttached]], *, now: datetime
+) -> None:
+    """Join further feedback to its tickets; a follow-up is the customer's reply, and is announced as one.
+
+    A ticket that was merged away passes it on to the one that took it in.
+    """
+    homes = await queries.final_homes(tx, {one.event.ticket_id for one in received})
+    rows = [_attached_row(one.event, homes) for one in received]
+    statement = insert_into(tx.dialect.name, ticket_feedback).on_conflict_do_nothing(
+        index_elements=["feedback_id"]
+    )
+    await tx.execute(statement, rows)
+    await record(tx, [_attached_entry(one.event, homes) for one in received])
+    await _announce_replies(tx, sorted(set(homes.values())), now=now)
+
+
+async def _move(tx: AsyncConnection, row: Any, routed: TicketRouted, *, now: datetime) -> None:
+    labels = routed.labels.model_dump(mode="json", exclude={"subtype2"})
+    values = {
+        **labels,
+        **state_values(routed_anew(queries.state_of(row))),
+        "department": routed.department,
+        "routing": routed.routing,
+        "priority": routed.priority,
+        "version": row.version + 1,
+        "updated_at": now,
+    }
+    await tx.execute(update(ticket).where(ticket.c.id == row.id).values(values))
+
+
+async def _announce_replies(tx: AsyncConnection, ticket_ids: Sequence[str], *, now: datetime) -> None:
+    """Announce the follow-ups whose ticket is on the desk by now, each once."""
+    waiting = await queries.unannounced_replies(tx, ticket_ids)
+    for reply in waiting:
+        await announce(
+            tx, reply.ticket_id, step=Step.CUSTOMER_REPLIED, actor="customer", text=reply.text, now=now
+        )
+    if waiting:
+        done = [reply.feedback_id for reply in waiting]
+        told = update(ticket_feedback).where(ticket_feedback.c.feedback_id.in_(done)).values(announced=True)
+        await tx.execute(told)
+
+
+def _ticket_row(routed: TicketRouted, *, now: datetime) -> dict[str, Any]:
+    copied = routed.model_dump(
+        mode="json",
+        include={
+            "department", "routing", "priority", "channel", "kind", "store", "product", "item", "order_id",
+            "subject", "text", "lang", "author", "rating",
+        },
+    )  # fmt: skip
+    return {
+        **copied,
+        **routed.labels.model_dump(mode="json", exclude={"subtype2"}),
+        "id": routed.ticket_id,
+        "status": TicketStatus.DISPATCHED,
+        "cycle": 1,
+        "version": 1,
+        "due_at": NEVER,
+        "occurred_at": routed.occurred_at,
+        "received_at": routed.received_at,
+        "created_at": routed.routed_at,
+        "updated_at": now,
+    }
+
+
+def _first_feedback(routed: TicketRouted) -> dict[str, Any]:
+    return {
+        "feedback_id": routed.feedback_id,
+        "ticket_id": routed.ticket_id,
+        "reason": "first",
+        "text": routed.text,
+        "occurred_at": routed.occurred_at,
+        "attached_at": routed.routed_at,
+        "announced": True,
+    }
+
+
+def _attached_row(attached: FeedbackAttached, homes: dict[str, str]) -> dict[str, Any]:
+    return {
+        "feedback_id": attached.feedback_id,
+        "ticket_id": homes[attached.ticket_id],
+        "reason": attached.reason,
+        "text": attached.text,
+        "occurred_at": attached.occurred_at,
+        "attached_at": attached.attached_at,
+        # The same thing sent again asks nothing new.
+        "announced": attached.reason is AttachReason.RESENT,
+    }
+
+
+def _attached_entry(attached: FeedbackAttached, homes: dict[str, str]) -> Entry:
+    return Entry(
+        ticket_id=homes[attached.ticket_id],
+        at=attached.attached_at,
+        kind="attached",
+        reason=attached.reason,
+        text=attached.text,
+        details={"feedback_id": attached.feedback_id, "channel": attached.channel},
+    )
+
+
+def _dispatch_entries(routed: TicketRouted) -> list[Entry]:
+    """Return the first three of the six steps: received, classified, dispatched; the last alone when routed anew."""
+    dispatched = Entry(
+        ticket_id=routed.ticket_id,
+        at=routed.routed_at,
+        kind="dispatched",
+        actor=routed.rule or routed.reason,
+        department=routed.department,
+        reason=routed.reason,
+        details={"routing": routed.routing, "priority": routed.priority},
+    )
+    if routed.routing > 1:
+        return [dispatched]
+    received = Entry(
+        ticket_id=routed.ticket_id,
+        at=routed.received_at,
+        kind="received",
+        text=routed.text,
+        details={"channel": routed.channel, "kind": routed.kind, "feedback_id": routed.feedback_id},
+    )
+    classified = Entry(
+        ticket_id=routed.ticket_id,
+        at=routed.routed_at,
+        kind="classified",
+        details=routed.labels.model_dump(mode="json"),
+    )
+    return [received, classified, dispatched]
