@@ -97,9 +97,8 @@ class PostgresqlOutlet:
 
 def outlet_of(database: Database, *, idle_milliseconds: int) -> Outlet:
     """Return the outlet of a database; `idle_milliseconds` bounds how long a frozen relay keeps its shards."""
-    if database.url.get_backend_name() == "sqlite":
-        name = database.url.database
-        return SqliteOutlet(database, path=Path(name) if name and name != ":memory:" else None)
+    if database.dialect_name == "sqlite":
+        return SqliteOutlet(database, path=database.path)
     return PostgresqlOutlet(database, idle_milliseconds=idle_milliseconds)
 
 
