@@ -101,7 +101,8 @@ class Step:
 DEPARTMENTS = (
     Department("product", on_time=0.70, late=0.20, returned=0.06, unsatisfied=0.10),
     Department("customer-service", on_time=0.85, late=0.12, returned=0.03, unsatisfied=0.06),
-    Department("experience", on_time=0.75, late=0.15, returned=0.05, unsatisfied=0.08),
+    Department("design", on_time=0.75, late=0.15, returned=0.05, unsatisfied=0.08),
+    Department("marketing", on_time=0.8, late=0.1, returned=0.05, unsatisfied=0.05),
     Department("logistics", on_time=0.60, late=0.25, returned=0.04, unsatisfied=0.12),
 )
 _ORDINARY = Department("", on_time=0.75, late=0.18, returned=0.04, unsatisfied=0.08)

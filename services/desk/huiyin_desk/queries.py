@@ -66,7 +66,7 @@ async def feedback_ids(tx: AsyncConnection, ticket_ids: Sequence[str]) -> dict[s
     return found
 
 
-async def unannounced_replies(tx: AsyncConnection, ticket_ids: Sequence[str]) -> list[Row[Any]]:
+async def unannounced_replies(tx: AsyncConnection, ticket_ids: Sequence[str]) -> list[Any]:
     """Return the follow-ups to tickets on the desk that nobody was told of yet, oldest first."""
     row = ticket_feedback.c
     waiting = (
