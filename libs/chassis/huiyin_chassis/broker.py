@@ -93,10 +93,11 @@ def broker_port(folder: Path) -> int | None:
 
 
 async def _started(settings: Settings, folder: Path) -> Broker:
-    """Return a broker on the wished port, or on the next free one with a notice."""
+    """Return a broker on the port of the settings; where they name none, on the next free one with a notice."""
     password = settings.broker_password
     wished = settings.broker_port
-    for port in range(wished, min(wished + _PORTS_TRIED, 65536)):
+    tries = 1 if "broker_port" in settings.model_fields_set else _PORTS_TRIED
+    for port in range(wished, min(wished + tries, 65536)):
         broker = Broker(
             BrokerSettings(
                 path=folder / BROKER_LOG,
@@ -115,7 +116,9 @@ async def _started(settings: Settings, folder: Path) -> Broker:
         if port != wished:
             log.warning("broker_port_in_use", wished=wished, used=port)
         return broker
-    raise BrokerRefused(f"ports {wished} to {port} are in use")
+    raise BrokerRefused(
+        f"the broker's port {wished} is in use" + (f", and so are the next {tries}" * (tries > 1))
+    )
 
 
 async def _answers(port: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 from huiyin_chassis.errors import DataDirIsNewer, DataDirUnusable
 
 LAYOUT: Final = 1
-BROKER_LOG: Final = "broker.log.db"
+BROKER_LOG: Final = "broker.db"
 BROKER_PORT: Final = "broker.port"
 ADMIN_KEY: Final = "admin.key.sha256"
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
+from starlette.types import ASGIApp
 
 from huiyin_chassis.adminkey import AdminKey, admin_key
 from huiyin_chassis.datadir import open_data_dir
 from huiyin_chassis.errors import DatabaseUnreachable
+from huiyin_chassis.front import owned_segments
+from huiyin_chassis.health import Health, disk_probe
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.server import HttpServer, listen, url_of
 from huiyin_chassis.service import Service
@@ -50,6 +53,7 @@ async def host(
     `kafka(settings, folder)` is an async context manager that gives how to reach Kafka. Raises a StartRefused when
     the port, data folder, a schema or the broker stands in the way; then nothing is left running.
     """
+    owned_segments(services)
     stop = StopSignal()
     folder = open_data_dir(settings.data_dir)
     bound = listen(settings.host, settings.port)
@@ -60,7 +64,7 @@ async def host(
         stack.callback(bound.close)
         found: KafkaSettings = await stack.enter_async_context(kafka(settings, folder))
         runtimes = await stack.enter_async_context(_running(services, settings, kafka=found, key=key))
-        server = HttpServer(_front(runtimes), bound)
+        server = HttpServer(_front(runtimes, folder), bound)
         await server.start()
         stack.push_async_callback(server.stop)
         if await _is_ready(runtimes, stop=stop):
@@ -68,7 +72,7 @@ async def host(
             announcer.ready(url_of(bound))
         await stop.wait()
         for runtime in runtimes:
-            runtime.stopping = True
+            runtime.health.is_stopping = True
 
 
 @asynccontextmanager
@@ -95,24 +99,23 @@ async def _start(runtime: Runtime, kafka: "KafkaSettings") -> None:
         raise DatabaseUnreachable(runtime.service.name, reason=str(error)) from None
 
 
-def _front(runtimes: Sequence[Runtime]) -> Any:
-    from huiyin_chassis.front import Front, owned_segments  # noqa: PLC0415
-    from huiyin_chassis.http import create_service_app, create_shared_app  # noqa: PLC0415
+def _front(runtimes: Sequence[Runtime], folder: Path) -> ASGIApp:
+    from huiyin_chassis.http import create_service_app, create_suite_app  # noqa: PLC0415
 
-    apps = {runtime.service.name: create_service_app(runtime) for runtime in runtimes}
-    owned = owned_segments(runtime.service for runtime in runtimes)
-    return Front(
-        {segments: apps[service.name] for segments, service in owned.items()},
-        shared=create_shared_app(runtimes),
-    )
+    apps = {
+        each.service.name: create_service_app(each.service, each, health=each.health) for each in runtimes
+    }
+    disk = Health({"disk": disk_probe(folder)})
+    disk.has_started = True
+    healths = {each.service.name: each.health for each in runtimes} | {"suite": disk}
+    return create_suite_app(apps, healths=healths)
 
 
 async def _is_ready(runtimes: Sequence[Runtime], *, stop: StopSignal) -> bool:
     """Return true once every service is ready, false when a stop is asked for before."""
-    from huiyin_chassis.health import readiness  # noqa: PLC0415
-
     while not stop.asked:
-        if (await readiness(runtimes)).ok:
+        failing = [await runtime.health.failing() for runtime in runtimes]
+        if not any(failing):
             return True
         await asyncio.sleep(_READY_POLL_SECONDS)
     return False

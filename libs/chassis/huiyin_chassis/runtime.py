@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.db import Database
+from huiyin_chassis.health import Health, database_probe
 from huiyin_chassis.jobs import JobRunner
 from huiyin_chassis.migrate import check_current
 from huiyin_chassis.service import Service
@@ -54,7 +55,7 @@ class Runtime:
         self.relay: Relay | None = None
         self.consumer: Consumer | None = None
         self.jobs = JobRunner(self, service.jobs)
-        self.stopping = False
+        self.health = Health({"database": database_probe(self.database.unannounced())})
         self._writers: dict[object, GroupWriter[Any, Any]] = {}
 
     def wake_relay(self) -> None:
@@ -81,11 +82,12 @@ class Runtime:
         if kafka is not None:
             await self._start_bus(kafka)
         self.jobs.start()
+        self.health.has_started = True
         log.info("service_started", service=self.service.name, database=self.database.dialect_name)
 
     async def stop(self) -> None:
         """Finish what is in progress and close the database; the HTTP door must be shut before."""
-        self.stopping = True
+        self.health.is_stopping = True
         await self.jobs.stop()
         if self.consumer is not None:
             await self.consumer.stop()

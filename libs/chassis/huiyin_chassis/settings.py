@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     port: Port = 8000
     admin_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    instance: Annotated[int, Field(ge=0)] = 0
+    """This process's number among those that run the same service, for its place in the consumer group."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

@@ -2,7 +2,9 @@
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text
 
+from huiyin_chassis import tables as chassis_tables
 from huiyin_chassis.db import Json, UtcDateTime
+from huiyin_eventbus import tables as eventbus_tables
 
 metadata = MetaData()
 
@@ -15,3 +17,6 @@ notes = Table(
     Column("extra", Json, nullable=True),
     Column("written_at", UtcDateTime, nullable=False),
 )
+
+eventbus_tables.add_tables(metadata)
+chassis_tables.add_tables(metadata)

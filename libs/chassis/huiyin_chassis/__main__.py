@@ -1,0 +1,5 @@
+"""`python -m huiyin_chassis` is `huiyin`."""
+
+from huiyin_chassis.cli import main
+
+main()
