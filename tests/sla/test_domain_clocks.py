@@ -330,6 +330,45 @@ def test_a_case_brought_back_by_a_second_correction_runs_on() -> None:
     assert {clock.state for clock in found.values()} == {RUNNING}
 
 
+def test_a_case_reopened_after_it_was_dismissed_runs_again() -> None:
+    facts = (routed(), classified(2, Outcome.NOT_FEEDBACK, revision=2), fact("reopened", 5, 2))
+
+    assert resolution(*facts).state is CANCELLED
+    assert resolution(*facts, cycle=2).state is RUNNING
+
+
+def test_steps_of_one_instant_without_versions_take_their_natural_order() -> None:
+    held = resolution(routed(), fact("resumed", 5), fact("paused", 5))
+    solved = resolution(routed(), fact("reopened", 5), fact("resolved", 5))
+
+    assert held.state is RUNNING
+    assert solved.state is MET
+
+
+@pytest.mark.parametrize(
+    ("paused_after", "resumed_after", "due_hours"),
+    [(72, 80, 80), (-5, 10, 82), (10, 9, 72)],
+    ids=["from the deadline itself", "from before the routing", "ended before it began"],
+)
+def test_a_hold_at_an_edge_counts_for_what_it_was(
+    paused_after: int, resumed_after: int, due_hours: int
+) -> None:
+    clock = resolution(routed(), fact("paused", paused_after, 2), fact("resumed", resumed_after, 3))
+
+    assert clock.due_at == MONDAY + hours(due_hours)
+
+
+def test_a_hold_after_the_solution_changes_nothing() -> None:
+    clock = resolution(routed(), fact("resolved", 5, 2), fact("paused", 6, 3), fact("resumed", 8, 4))
+
+    assert clock.due_at == MONDAY + hours(72)
+
+
+def test_what_happens_at_the_deadline_itself_is_in_time() -> None:
+    assert response(routed(), fact("merged", 24)).state is CANCELLED
+    assert resolution(routed(), fact("paused", 72)).state is PAUSED
+
+
 def test_steps_without_a_routing_wait_for_it() -> None:
     assert clocks(fact("answered", 1), fact("reopened", 2)) == {}
 

@@ -131,6 +131,13 @@ def test_a_deadline_past_the_last_year_is_refused() -> None:
         )
 
 
+def test_a_deadline_that_cannot_be_told_in_local_time_is_refused() -> None:
+    with pytest.raises(DeadlineOutOfRange):
+        deadline(
+            DEFAULT_POLICIES.named("ordinary"), "response", start=at("9999-12-30T20:00:00Z"), calendar=CN
+        )
+
+
 def test_a_start_without_a_zone_is_refused() -> None:
     with pytest.raises(TimeNotAware):
         deadline(DEFAULT_POLICIES.named("ordinary"), "response", start=at("2026-10-01T06:00:00"), calendar=CN)

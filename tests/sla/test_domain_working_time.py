@@ -127,6 +127,17 @@ def test_the_zone_a_time_is_written_in_makes_no_difference(start: datetime, span
     assert due.tzinfo is UTC
 
 
+def test_the_hour_that_autumn_repeats_is_worked_twice() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    opens_at = datetime(2026, 10, 25, 1, 30, tzinfo=berlin)
+    closes_at = datetime(2026, 10, 25, 3, 30, tzinfo=berlin)
+    worked = timedelta(hours=3)
+
+    assert working_time_between(opens_at, closes_at, calendar=SHIFTS) == worked
+    assert add_working_time(opens_at, worked, calendar=SHIFTS) == closes_at.astimezone(UTC)
+    assert subtract_working_time(closes_at, worked, calendar=SHIFTS) == opens_at.astimezone(UTC)
+
+
 @pytest.mark.parametrize("move", [add_working_time, subtract_working_time])
 def test_a_negative_span_is_refused(move: Callable[..., datetime]) -> None:
     with pytest.raises(ValueError, match="not negative"):
