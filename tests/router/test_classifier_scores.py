@@ -16,20 +16,21 @@ needs_gold = pytest.mark.skipif(
     not GOLD.exists(), reason="needs ../shared/data/gold_dev.jsonl, which is not here"
 )
 
-# The measured row "lexicon with negation, alone" of the design's comparison, and recall of escalations above it.
+# A few points under what was measured when the lists were written; well above the 73/52, 65, 59, 87 and 75 of a
+# first lexicon. Fewer than three points on 350 rows are noise.
 FLOORS = {
-    "nature_accuracy": 80.0,
-    "nature_f1": 62.0,
-    "type_accuracy": 69.0,
-    "subtype_accuracy": 63.0,
-    "subtype_f1": 55.5,
-    "subtype_either": 74.0,
-    "urgency_accuracy": 88.0,
-    "urgency_f1": 80.0,
-    "escalation_recall": 78.0,
-    "escalation_precision": 75.0,
-    "sentiment_accuracy": 78.0,
-    "sentiment_f1": 65.0,
+    "nature_accuracy": 85.0,
+    "nature_f1": 73.0,
+    "type_accuracy": 70.0,
+    "subtype_accuracy": 66.0,
+    "subtype_f1": 58.0,
+    "subtype_either": 78.0,
+    "urgency_accuracy": 89.0,
+    "urgency_f1": 83.0,
+    "escalation_recall": 80.0,
+    "escalation_precision": 80.0,
+    "sentiment_accuracy": 79.0,
+    "sentiment_f1": 67.0,
 }
 
 

@@ -25,6 +25,7 @@ _AFTER_CONTRAST: Final = 0.6
 _OPENING_CHARS: Final = 10
 _AT_OPENING: Final = 2.5
 _PLAIN_CUE: Final = 2.0
+_WEAK_CUE: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Evidence:
     @property
     def has_wish_or_question(self) -> bool:
         """Return whether the author asks for something or asks a question."""
-        return self.questions > 0 or self.of("nature", "suggestion") >= 1 or self.of("nature", "inquiry") >= 2  # noqa: PLR2004
+        asks = self.questions > 0 or self.of("nature", "inquiry") >= _PLAIN_CUE
+        return asks or self.of("nature", "suggestion") >= _WEAK_CUE
 
 
 def gather(parts: tuple[Passage, ...], lexicon: Lexicon, *, rating: float | None) -> Evidence:

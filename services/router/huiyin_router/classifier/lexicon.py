@@ -28,6 +28,15 @@ _KEY_CHARS: Final = 3
 Effects = dict[tuple[str, str], float]
 
 
+class UnknownStrength(ValueError):
+    """A word list names a strength that carries no points; `strength` and `where` (head.label) say which."""
+
+    def __init__(self, strength: str, *, where: str) -> None:
+        super().__init__(f"lexicon {where}: strength {strength!r} is none of {', '.join(POINTS)}")
+        self.strength = strength
+        self.where = where
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """What one term says: points per (head, label), and whether it negates, shields or turns what follows."""
@@ -108,7 +117,7 @@ def _latin_key(phrase: str) -> str:
 
 @cache
 def shipped_lexicon() -> Lexicon:
-    """Return the lexicon of the package; read once per process. Raises ValueError on an unknown table."""
+    """Return the lexicon of the package; read once per process. Raises UnknownStrength."""
     folder = files("huiyin_router.classifier") / "lexicons"
     grammar = tomllib.loads((folder / "grammar.toml").read_text("utf-8"))
     heads = {head: tomllib.loads((folder / f"{head}.toml").read_text("utf-8")) for head in HEADS}
@@ -119,15 +128,9 @@ def build_lexicon(heads: Mapping[str, Mapping[str, Any]], grammar: Mapping[str, 
     """Return a lexicon from parsed tables: `heads` maps head to label to strength to terms.
 
     A term speaks for every head. Where a head does not list it, its parts speak ("更新失败" is negative because
-    "失败" is); terms of the neutral table are shields whose parts stay silent.
+    "失败" is); terms of the neutral table are shields whose parts stay silent. Raises UnknownStrength.
     """
-    effects: dict[str, Effects] = defaultdict(dict)
-    for head, labels in heads.items():
-        for label, strengths in labels.items():
-            for strength, listed in strengths.items():
-                for written in split_terms(listed):
-                    points = POINTS[strength]
-                    effects[written][head, label] = max(points, effects[written].get((head, label), 0.0))
+    effects = _listed_effects(heads)
     roles: dict[str, set[str]] = defaultdict(set)
     for role in ROLES:
         for written in split_terms(grammar[role]["terms"]):
@@ -136,6 +139,23 @@ def build_lexicon(heads: Mapping[str, Mapping[str, Any]], grammar: Mapping[str, 
     _let_parts_speak(effects, shields=frozenset(split_terms(grammar["neutral"]["terms"])))
     terms = [_term(written, found, roles[written]) for written, found in effects.items()]
     return Lexicon(terms, tail_markers=tuple(grammar["boilerplate"]["tail_markers"]))
+
+
+def _listed_effects(heads: Mapping[str, Mapping[str, Any]]) -> dict[str, Effects]:
+    effects: dict[str, Effects] = defaultdict(dict)
+    for head, labels in heads.items():
+        for label, strengths in labels.items():
+            for strength, listed in strengths.items():
+                points = _points(strength, where=f"{head}.{label}")
+                for written in split_terms(listed):
+                    effects[written][head, label] = max(points, effects[written].get((head, label), 0.0))
+    return effects
+
+
+def _points(strength: str, *, where: str) -> float:
+    if strength not in POINTS:
+        raise UnknownStrength(strength, where=where)
+    return POINTS[strength]
 
 
 def split_terms(listed: str) -> list[str]:

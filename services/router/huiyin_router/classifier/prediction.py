@@ -64,9 +64,8 @@ def _language(text: Text, parts: tuple[Passage, ...]) -> str:
 
 
 def _second_subtype(subtype: Decision) -> str | None:
-    if subtype.runner_up is None or subtype.shares[subtype.runner_up] < _SECOND_SUBTYPE_SHARE:
-        return None
-    return subtype.runner_up
+    is_close = subtype.shares[subtype.runner_up] >= _SECOND_SUBTYPE_SHARE
+    return subtype.runner_up if is_close else None
 
 
 def _confidence(decisions: Mapping[str, Decision]) -> Mapping[str, float]:
