@@ -181,8 +181,8 @@ async def read_log(kafka: KafkaSettings, topic: str) -> list[ConsumerRecord[byte
         await consumer._client.force_metadata_update()
         partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any(await consumer.position(each) < end for each, end in ends.items()):
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        while len(found) < sum(ends.values()) - sum(begins.values()):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += records
     return sorted(found, key=lambda record: (record.partition, record.offset))
