@@ -9,10 +9,13 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
+from typing import Final
 from uuid import UUID
 
 from huiyin_broker.ledger import Change, CommittedOffset, Ledger, Partition, StoredBatch, Topic
+
+_BATCH_OVERHEAD_BYTES: Final = 250
+"""What a cached batch costs in memory beside its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,13 @@ class PartitionView:
         return bool(self.tail) and self.tail[0].base_offset <= offset
 
     def tail_from(self, offset: int) -> Iterable[StoredBatch]:
-        """Return the cached batches from the one holding `offset` on."""
-        return dropwhile(lambda batch: batch.last_offset < offset, self.tail)
+        """Return the cached batches from the one holding `offset` on. Readers are mostly near the end."""
+        found: deque[StoredBatch] = deque()
+        for batch in reversed(self.tail):
+            if batch.last_offset < offset:
+                break
+            found.appendleft(batch)
+        return found
 
     def wake(self) -> None:
         """Wake everybody who waits for news of this partition."""
@@ -102,6 +110,7 @@ class Catalog:
         self._tail_limit = tail_cache_bytes
         self._tail_bytes = 0
         self._tail_order: deque[PartitionView] = deque()
+        self.is_closing = False
         self._commit_offsets(committed)
 
     def topic_by_id(self, uuid: UUID) -> Topic | None:
@@ -140,16 +149,22 @@ class Catalog:
         for view in woken:
             view.wake()
 
+    def close(self) -> None:
+        """Wake everybody who waits for news: there will be none."""
+        self.is_closing = True
+        for view in self._views.values():
+            view.wake()
+
     def _append(self, partition_id: int, batch: StoredBatch) -> PartitionView:
         view = self._views[partition_id]
         view.high_watermark = batch.last_offset + 1
         view.tail.append(batch)
         self._tail_order.append(view)
-        self._tail_bytes += len(batch.payload)
+        self._tail_bytes += _footprint(batch)
         while self._tail_bytes > self._tail_limit:
             oldest = self._tail_order.popleft()
             if oldest.tail:
-                self._tail_bytes -= len(oldest.tail.popleft().payload)
+                self._tail_bytes -= _footprint(oldest.tail.popleft())
         return view
 
     def _trim(self, partition_id: int, log_start: int) -> PartitionView:
@@ -158,12 +173,12 @@ class Catalog:
         return view
 
     def _delete(self, topic: Topic) -> list[PartitionView]:
-        if self.topics.get(topic.name) is topic or self.topics.get(topic.name) == topic:
+        if self.topics.get(topic.name) == topic:
             del self.topics[topic.name]
         gone = [self._views.pop(partition_id) for partition_id in topic.partition_ids]
         for view in gone:
             view.is_deleted = True
-            self._tail_bytes -= sum(len(batch.payload) for batch in view.tail)
+            self._tail_bytes -= sum(map(_footprint, view.tail))
             view.tail.clear()
         for group in self.offsets.values():
             for key in [key for key in group if key[0] == topic.name]:
@@ -181,3 +196,7 @@ class Catalog:
             group.pop((topic, number), None)
             if not group:
                 self.offsets.pop(group_id, None)
+
+
+def _footprint(batch: StoredBatch) -> int:
+    return len(batch.payload) + _BATCH_OVERHEAD_BYTES

@@ -45,8 +45,8 @@ def settings_from(
         path=folder / "broker.db",
         port=port
         if port is not None
-        else _number(environment, "HUIYIN_BROKER_PORT", _DEFAULT_PORT, most=65535),
-        partitions=_number(environment, "HUIYIN_BROKER_PARTITIONS", 12, most=1000) or 12,
+        else _number(environment, "HUIYIN_BROKER_PORT", _DEFAULT_PORT, least=0, most=65535),
+        partitions=_number(environment, "HUIYIN_BROKER_PARTITIONS", 12, least=1, most=1000),
         password=environment.get("HUIYIN_BROKER_PASSWORD") or None,
     )
 
@@ -79,11 +79,11 @@ def _may_move(environment: Mapping[str, str], *, port: int | None) -> bool:
     return port is None and not environment.get("HUIYIN_BROKER_PORT")
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, *, most: int) -> int:
+def _number(environment: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
     text = environment.get(name)
     if not text:
         return default
     with contextlib.suppress(ValueError):
-        if 0 <= int(text) <= most:
+        if least <= int(text) <= most:
             return int(text)
-    raise ValueError(f"{name} must be a whole number from 0 to {most}, not {text!r}")
+    raise ValueError(f"{name} must be a whole number from {least} to {most}, not {text!r}")

@@ -1,7 +1,7 @@
 """One client connection: frames in, answers out in the order of the requests.
 
-Produce requests may overlap, so that several share a commit; every other request waits for those before it. What a
-client may make the broker hold is bounded: frame size, requests in flight, time to take an answer.
+Produce requests may overlap, so that several share a commit; every other request waits until those before it are
+answered. What a client may make the broker hold is bounded: frame size, requests in flight, time to take an answer.
 """
 
 import asyncio
@@ -38,46 +38,62 @@ class Connection:
         self._writer = writer
         peer = writer.get_extra_info("peername") or ("unknown", 0)
         self._session = Session(str(peer[0]), is_authenticated=node.settings.password is None)
-        self._answers: asyncio.Queue[Answering | None] = asyncio.Queue(_IN_FLIGHT)
-        self._last: Answering | None = None
+        self._answers: asyncio.Queue[Answering | None] = asyncio.Queue()
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._waiting: set[Answering] = set()
+        self._appending: set[Answering] = set()
+        self._receiving: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Serve until the client or the broker ends the connection. Raises only CancelledError."""
+        self._receiving = asyncio.create_task(self._receive_requests())
         sending = asyncio.create_task(self._send_answers())
-        receiving = asyncio.create_task(self._receive_requests())
         try:
-            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, self._receiving}, return_when=asyncio.FIRST_COMPLETED)
+            if self._receiving.cancelled():
+                await asyncio.wait({sending}, timeout=self._node.settings.drain.total_seconds())
         finally:
-            await self._end(sending, receiving)
+            await self._end(self._receiving, sending)
+
+    def drain(self) -> None:
+        """Take no more requests; those in flight are answered, then the connection ends."""
+        if self._receiving is not None:
+            self._receiving.cancel()
 
     async def _end(self, *tasks: "asyncio.Task[None]") -> None:
-        waiting = list(tasks)
-        while not self._answers.empty():
-            answer = self._answers.get_nowait()
-            if answer is not None:
-                waiting.append(answer)  # type: ignore[arg-type]
-        if self._last is not None:
-            waiting.append(self._last)  # type: ignore[arg-type]
-        for task in waiting:
+        """Stop what waits; let appends finish, for a client that wants no answer may be gone already."""
+        for task in (*tasks, *self._waiting):
             task.cancel()
-        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+        outcomes = await asyncio.gather(*tasks, *self._waiting, *self._appending, return_exceptions=True)
+        for outcome in set(outcomes):
             self._explain(outcome)
         self._writer.close()
 
     def _explain(self, outcome: object) -> None:
         if isinstance(outcome, (RequestRefused, MalformedRequest)):
-            log.warning("connection_refused", client=self._session.client_host, reason=str(outcome))
-        elif isinstance(outcome, Exception) and not isinstance(outcome, (OSError, EOFError)):
+            log.warning("request_refused", client=self._session.client_host, reason=str(outcome))
+        elif isinstance(outcome, TimeoutError):
+            log.warning("connection_too_slow", client=self._session.client_host)
+        elif isinstance(outcome, Exception) and not isinstance(outcome, OSError):
             log.error("connection_failed", client=self._session.client_host, exc_info=outcome)
 
     async def _receive_requests(self) -> None:
-        while (frame := await self._next_frame()) is not None:
-            head = decode_head(frame)
-            if head.api_key != _PRODUCE and self._last is not None:
-                await asyncio.wait({self._last})
-            self._last = asyncio.create_task(self._answer(head, frame))
-            await self._answers.put(self._last)
-        await self._answers.put(None)
+        try:
+            while (frame := await self._next_frame()) is not None:
+                await self._take(decode_head(frame), frame)
+        finally:
+            self._answers.put_nowait(None)
+
+    async def _take(self, head: Head, frame: bytes) -> None:
+        kind = self._appending
+        if head.api_key != _PRODUCE:
+            kind = self._waiting
+            await self._answers.join()
+        await self._slots.acquire()
+        answering = asyncio.create_task(self._answer(head, frame))
+        kind.add(answering)
+        answering.add_done_callback(kind.discard)
+        self._answers.put_nowait(answering)
 
     async def _next_frame(self) -> bytes | None:
         try:
@@ -91,11 +107,12 @@ class Connection:
     async def _send_answers(self) -> None:
         while (answer := await self._answers.get()) is not None:
             frame = await answer
-            if frame is None:
-                continue
-            self._writer.write(frame)
-            async with asyncio.timeout(_SLOWEST_TAKER_SECONDS):
-                await self._writer.drain()
+            if frame is not None:
+                self._writer.write(frame)
+                async with asyncio.timeout(_SLOWEST_TAKER_SECONDS):
+                    await self._writer.drain()
+            self._answers.task_done()
+            self._slots.release()
 
     def _answer(self, head: Head, frame: bytes) -> Coroutine[Any, Any, bytes | None]:
         route = self._node.routes.get(head.api_key)

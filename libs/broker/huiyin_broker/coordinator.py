@@ -42,6 +42,12 @@ class Coordinator:
         if live is not None:
             live.close()
 
+    def forget_idle(self) -> None:
+        """Drop the groups that nobody is in; their committed offsets stay in the log."""
+        for group_id, live in list(self._groups.items()):
+            if live.group.state is GroupState.EMPTY and not live.group.pending:
+                self.forget(group_id)
+
     def close(self) -> None:
         """Answer everybody who waits and stop all timers."""
         for live in self._groups.values():

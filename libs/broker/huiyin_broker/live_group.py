@@ -183,6 +183,7 @@ class LiveGroup:
         group = self.group
         group.state = GroupState.PREPARING
         for member_id in list(self._syncs):
+            self._keep_alive(group.members[member_id])
             _answer(self._syncs.pop(member_id), Synced(ErrorCode.rebalance_in_progress))
         for member in group.members.values():
             member.has_joined = member.id in self._joins
@@ -246,9 +247,20 @@ class LiveGroup:
         answer: asyncio.Future[Synced] = asyncio.get_running_loop().create_future()
         _answer(self._syncs.get(member.id), Synced(ErrorCode.unknown_member_id))
         self._syncs[member.id] = answer
+        self._unwatch(member.id)
         if member.id == group.leader:
             self._assign(assignments)
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._lost_in_sync(member, answer)
+            raise
+
+    def _lost_in_sync(self, member: Member, answer: "asyncio.Future[Synced]") -> None:
+        """Give a member whose connection broke one session to come back."""
+        if self._syncs.get(member.id) is answer:
+            del self._syncs[member.id]
+            self._keep_alive(member)
 
     def _assign(self, assignments: Mapping[str, bytes]) -> None:
         group = self.group
@@ -256,7 +268,9 @@ class LiveGroup:
             member.assignment = assignments.get(member.id, b"")
         group.state = GroupState.STABLE
         for member_id in list(self._syncs):
-            _answer(self._syncs.pop(member_id), self._synced(group.members[member_id]))
+            member = group.members[member_id]
+            self._keep_alive(member)
+            _answer(self._syncs.pop(member_id), self._synced(member))
 
     def _synced(self, member: Member) -> Synced:
         return Synced(ErrorCode.none, member.assignment, self.group.protocol_type, self.group.protocol)

@@ -97,7 +97,10 @@ class Log:
         return Transaction(self._connection, self._ledger, now_ms=now_ms, has_room=self._check_room())
 
     def _check_room(self) -> bool:
-        free = shutil.disk_usage(self._settings.path.parent).free
+        try:
+            free = shutil.disk_usage(self._settings.path.parent).free
+        except OSError:
+            free = 0
         has_room = free >= self._settings.min_free_bytes
         if has_room != self._has_room:
             log.warning("disk_guard_moved", has_room=has_room, free_bytes=free)

@@ -15,6 +15,8 @@ from typing import Any, Final, cast, get_args, get_type_hints
 from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_reader, entity_writer
 
+from huiyin_broker.bounds import check_bounds
+
 Values = Mapping[str, Any]
 _HEAD: Final = struct.Struct(">hhi")
 _LENGTH: Final = struct.Struct(">i")
@@ -46,6 +48,7 @@ def decode_request(frame: bytes, head: Head) -> tuple[str | None, Any]:
     """Return the client id and kio's request object. Raises MalformedRequest."""
     schema = load_request_schema(head.api_key, head.version)
     try:
+        check_bounds(frame, cast("type", schema.__header_schema__), schema)
         header, used = _reader(cast("type", schema.__header_schema__))(frame, 0)
         body, _ = _reader(schema)(frame, used)
     except Exception as error:  # kio's native part raises many kinds, none of which it documents

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from huiyin_broker.catalog import PartitionView
+from huiyin_broker.coordinator import Coordinator
 from huiyin_broker.errors import StorageFailed
 from huiyin_broker.log import Log
 from huiyin_broker.operations import forget_producers, trim_partition
@@ -18,13 +19,14 @@ PRODUCER_MEMORY: Final = timedelta(days=7)
 log = structlog.get_logger(__name__)
 
 
-async def keep_retention(store: Log, settings: BrokerSettings) -> None:
-    """Enforce retention now and again, until cancelled."""
+async def keep_retention(store: Log, coordinator: Coordinator, settings: BrokerSettings) -> None:
+    """Enforce retention and drop idle groups now and again, until cancelled."""
     while True:
         try:
             await enforce_retention(store, settings, now_ms=time.time_ns() // 1_000_000)
         except StorageFailed as error:
             log.warning("retention_postponed", reason=str(error))
+        coordinator.forget_idle()
         await asyncio.sleep(settings.retention_check.total_seconds())
 
 

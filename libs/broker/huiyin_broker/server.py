@@ -34,7 +34,7 @@ class Broker:
         self._node: Node | None = None
         self._server: asyncio.Server | None = None
         self._retention: asyncio.Task[None] | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], Connection] = {}
 
     @property
     def settings(self) -> BrokerSettings:
@@ -62,7 +62,7 @@ class Broker:
         coordinator = Coordinator(initial_delay=self._settings.group_initial_delay)
         self._node = Node(self._settings, listener.getsockname()[1], store, coordinator, ROUTES)
         self._server = await asyncio.start_server(self._accept, sock=listener)
-        self._retention = asyncio.create_task(keep_retention(store, self._settings))
+        self._retention = asyncio.create_task(keep_retention(store, coordinator, self._settings))
         log.info("broker_started", bootstrap=self.bootstrap, log=str(self._settings.path))
 
     async def stop(self) -> None:
@@ -73,8 +73,9 @@ class Broker:
         self._server.close()
         self._retention.cancel()
         node.coordinator.close()
-        for connection in self._connections:
-            connection.cancel()
+        node.log.catalog.close()
+        for connection in self._connections.values():
+            connection.drain()
         await asyncio.gather(self._retention, *self._connections, return_exceptions=True)
         await node.log.close()
         log.info("broker_stopped")
@@ -85,14 +86,11 @@ class Broker:
             log.warning("connection_turned_away", connections=len(self._connections))
             writer.close()
             return
-        self._connections.add(task)
+        connection = self._connections[task] = Connection(self._node, reader, writer)
         try:
-            await Connection(self._node, reader, writer).serve()
-        except asyncio.CancelledError:
-            if self._node is not None:
-                raise
+            await connection.serve()
         finally:
-            self._connections.discard(task)
+            del self._connections[task]
 
 
 async def serve(settings: BrokerSettings, *, ready: Callable[[Broker], None] = lambda _: None) -> None:

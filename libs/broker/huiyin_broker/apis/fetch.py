@@ -13,7 +13,7 @@ from huiyin_broker.log import Log
 from huiyin_broker.protocol import Values
 
 _LONGEST_WAIT_SECONDS: Final = 300.0
-_MOST_BYTES: Final = 52_428_800
+_MOST_BYTES: Final = 8 * 1024 * 1024
 _LATEST, _EARLIEST, _MAX_TIMESTAMP, _EARLIEST_LOCAL = -1, -2, -3, -4
 
 
@@ -77,8 +77,8 @@ async def _gather(
         while True:
             news.clear()
             found = await _read(log, wanted, max_bytes=max_bytes)
-            enough = sum(map(len, found)) >= min_bytes or any(part.error for part in wanted)
-            if enough or not await _waited(news, until=deadline):
+            is_enough = sum(map(len, found)) >= min_bytes or any(part.error for part in wanted)
+            if is_enough or log.catalog.is_closing or not await _waited(news, until=deadline):
                 return found
     finally:
         for view in views:
