@@ -337,9 +337,10 @@ def test_a_case_reopened_after_it_was_dismissed_runs_again() -> None:
     assert resolution(*facts, cycle=2).state is RUNNING
 
 
-def test_steps_of_one_instant_without_versions_take_their_natural_order() -> None:
-    held = resolution(routed(), fact("resumed", 5), fact("paused", 5))
-    solved = resolution(routed(), fact("reopened", 5), fact("resolved", 5))
+@pytest.mark.parametrize("after_hours", range(1, 13))
+def test_steps_of_one_instant_without_versions_take_their_natural_order(after_hours: int) -> None:
+    held = resolution(routed(), fact("resumed", after_hours), fact("paused", after_hours))
+    solved = resolution(routed(), fact("reopened", after_hours), fact("resolved", after_hours))
 
     assert held.state is RUNNING
     assert solved.state is MET

@@ -129,13 +129,13 @@ def test_the_zone_a_time_is_written_in_makes_no_difference(start: datetime, span
 
 def test_the_hour_that_autumn_repeats_is_worked_twice() -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    opens_at = datetime(2026, 10, 25, 1, 30, tzinfo=berlin)
-    closes_at = datetime(2026, 10, 25, 3, 30, tzinfo=berlin)
-    worked = timedelta(hours=3)
+    starts_at = datetime(2026, 10, 25, 1, 45, tzinfo=berlin)
+    ends_at = datetime(2026, 10, 25, 3, 15, tzinfo=berlin)
+    worked = timedelta(hours=2, minutes=30)
 
-    assert working_time_between(opens_at, closes_at, calendar=SHIFTS) == worked
-    assert add_working_time(opens_at, worked, calendar=SHIFTS) == closes_at.astimezone(UTC)
-    assert subtract_working_time(closes_at, worked, calendar=SHIFTS) == opens_at.astimezone(UTC)
+    assert working_time_between(starts_at, ends_at, calendar=SHIFTS) == worked
+    assert add_working_time(starts_at, worked, calendar=SHIFTS) == ends_at.astimezone(UTC)
+    assert subtract_working_time(ends_at, worked, calendar=SHIFTS) == starts_at.astimezone(UTC)
 
 
 @pytest.mark.parametrize("move", [add_working_time, subtract_working_time])
