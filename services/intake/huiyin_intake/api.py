@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Query, Response, status
 from pydantic import JsonValue, ValidationError
 from sqlalchemy import Row
 
 from huiyin_chassis.auth import Principal, require
+from huiyin_chassis.bodies import takes_json
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Reading
+from huiyin_chassis.idempotency import Claim, ReadClaim, running
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_chassis.problems import FieldError, Refusal, field_errors
 from huiyin_chassis.runtime import Running
 from huiyin_intake import queries
-from huiyin_intake.domain import is_from_the_future
+from huiyin_intake.domain import MAX_BATCH_BYTES, MAX_FEEDBACK_BYTES, is_from_the_future
 from huiyin_intake.errors import FeedbackNotFound
 from huiyin_intake.models import feedback
 from huiyin_intake.schemas import (
@@ -42,21 +44,35 @@ FeedbackWriter = Annotated[Principal, require("feedback:write")]
 FeedbackReader = Annotated[Principal, require("feedback:read")]
 
 
-@router.post("/v1/feedback", status_code=status.HTTP_202_ACCEPTED)
-async def post_feedback(post: FeedbackIn, running: Running, principal: FeedbackWriter) -> Accepted:
+@router.post("/v1/feedback", status_code=status.HTTP_202_ACCEPTED, response_model=Accepted)
+async def post_feedback(
+    post: FeedbackIn, runtime: Running, principal: FeedbackWriter, claim: ReadClaim
+) -> Accepted | Response:
     """Take one feedback in; sending the same again answers with the first one's id and `duplicate`."""
-    submission = _submission(post, principal, now=utc_now())
-    receipt = await running.group_writer(receive_feedback).submit(submission)
-    return Accepted(id=receipt.feedback_id, duplicate=receipt.is_duplicate)
+    submission = _submission(post, principal, now=utc_now(), claim=claim)
+    with running(claim, within=runtime):
+        receipt = await runtime.group_writer(receive_feedback).submit(submission)
+    if receipt.answered is not None and claim is not None:
+        return receipt.answered.replay(claim)
+    return receipt.answer()
 
 
-@router.post("/v1/feedback/batch", status_code=status.HTTP_202_ACCEPTED, response_model_exclude_none=True)
-async def post_feedback_batch(batch: BatchIn, running: Running, principal: FeedbackWriter) -> BatchAccepted:
-    """Take up to 1,000 feedbacks in; each is judged alone, and the answer tells what became of each."""
+@router.post(
+    "/v1/feedback/batch",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=BatchAccepted,
+    response_model_exclude_none=True,
+)
+@takes_json(max_bytes=MAX_BATCH_BYTES)
+async def post_feedback_batch(batch: BatchIn, runtime: Running, principal: FeedbackWriter) -> BatchAccepted:
+    """Take up to 1,000 feedbacks in; each is judged alone, and the answer tells what became of each.
+
+    A batch may be repeated as it is: the natural keys see to it, so it takes no `Idempotency-Key`.
+    """
     now = utc_now()
     items = [_judge(index, raw, principal=principal, now=now) for index, raw in enumerate(batch.items)]
     submissions = {index: item for index, item in enumerate(items) if isinstance(item, Submission)}
-    writer = running.group_writer(receive_feedback)
+    writer = runtime.group_writer(receive_feedback)
     receipts = await asyncio.gather(*(writer.submit(submission) for submission in submissions.values()))
     answers = dict(zip(submissions, receipts, strict=True))
     return BatchAccepted(
@@ -113,11 +129,16 @@ def _judge(index: int, raw: JsonValue, *, principal: Principal, now: datetime) -
     return BatchItem(index=index, error=problem)
 
 
-def _submission(post: FeedbackIn, principal: Principal, *, now: datetime) -> Submission:
+def _submission(
+    post: FeedbackIn, principal: Principal, *, now: datetime, claim: Claim | None = None
+) -> Submission:
     if is_from_the_future(post.occurred_at, now=now):
         ahead = FieldError(pointer="#/occurred_at", detail="Lies more than a day in the future.")
         raise Refusal(422, "The feedback's time cannot be right.", errors=[ahead])
-    return submission_of(post, posted_by=principal.id, now=now)
+    submission = submission_of(post, posted_by=principal.id, now=now, claim=claim)
+    if len(submission.content.encode()) > MAX_FEEDBACK_BYTES:
+        raise Refusal(413, "A feedback may have 256 KiB.")
+    return submission
 
 
 def _accepted_item(index: int, receipt: Receipt) -> BatchItem:

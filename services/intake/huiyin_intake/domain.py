@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+MAX_FEEDBACK_BYTES: Final = 256 * 1024
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 MAX_AHEAD: Final = timedelta(days=1)
 """How far a channel's clock may run ahead of ours before its times are refused."""
 

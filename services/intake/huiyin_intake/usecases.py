@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 import structlog
 import uuid_utils
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from huiyin_chassis.idempotency import Claim, StoredAnswer, find_answers, remember
 from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_eventbus.outbox import append
 from huiyin_eventbus.rows import insert_into
 from huiyin_intake import queries
 from huiyin_intake.domain import NaturalKey, fingerprint
 from huiyin_intake.models import feedback
-from huiyin_intake.schemas import FeedbackIn
+from huiyin_intake.schemas import Accepted, FeedbackIn
 
 log = structlog.get_logger()
 
@@ -24,8 +26,12 @@ class Submission:
     """A valid post on its way into the store, already carrying the id it will have if it is new."""
 
     event: FeedbackReceived
+    content: str
+    """The event as JSON, encoded once."""
     fingerprint: str
     posted_by: str
+    claim: Claim | None = None
+    """The post's `Idempotency-Key`, when it has one."""
 
     @property
     def natural_key(self) -> NaturalKey:
@@ -35,20 +41,30 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Under which id a post is stored, and whether it was there before."""
+    """Under which id a post is stored, and whether it was there before.
+
+    `answered` is the stored answer to an `Idempotency-Key` that was used before: nothing was stored for this post.
+    """
 
     feedback_id: str
     is_duplicate: bool
+    answered: StoredAnswer | None = None
+
+    def answer(self) -> Accepted:
+        """Return what the poster is told."""
+        return Accepted(id=self.feedback_id, duplicate=self.is_duplicate)
 
 
-def submission_of(post: FeedbackIn, *, posted_by: str, now: datetime) -> Submission:
+def submission_of(
+    post: FeedbackIn, *, posted_by: str, now: datetime, claim: Claim | None = None
+) -> Submission:
     """Return a post with its id, time of receipt and fingerprint; touches no store."""
     content = post.model_dump()
     content["account"] = post.account or ""
     event = FeedbackReceived(feedback_id=str(uuid_utils.uuid7()), received_at=now, **content)
     # Without its time: some channels stamp each delivery anew, and the same words are the same content.
     said = post.model_dump_json(exclude={"occurred_at"}).encode()
-    return Submission(event=event, fingerprint=fingerprint(said), posted_by=posted_by)
+    return Submission(event, event.model_dump_json(), fingerprint(said), posted_by, claim)
 
 
 async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission]) -> list[Receipt]:
@@ -57,19 +73,41 @@ async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission
     A natural key that is there already, or twice in the group, is stored once: the first content stays, and other
     content under the same key is logged as a conflict (interface: same thing twice).
     """
-    await tx.execute(
-        insert_into(tx.dialect.name, feedback).on_conflict_do_nothing(
-            index_elements=["channel", "account", "external_id"]
-        ),
-        [_row(submission) for submission in submissions],
-    )
-    stored = await queries.stored_under(tx, [submission.natural_key for submission in submissions])
-    new = [
-        each.event for each in submissions if stored[each.natural_key].feedback_id == each.event.feedback_id
-    ]
+    answered = await find_answers(tx, [each.claim for each in submissions if each.claim])
+    fresh = [each for each in submissions if each.claim not in answered]
+    stored = await _store(tx, fresh)
+    new = [each.event for each in fresh if stored[each.natural_key].feedback_id == each.event.feedback_id]
     if new:
         await append(tx, *new)
-    return [_receipt(submission, stored[submission.natural_key]) for submission in submissions]
+    receipts = [
+        Receipt("", is_duplicate=True, answered=answered[each.claim])
+        if each.claim in answered
+        else _receipt(each, stored[each.natural_key])
+        for each in submissions
+    ]
+    await _remember(tx, submissions, receipts)
+    return receipts
+
+
+async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[NaturalKey, queries.Stored]:
+    if not fresh:
+        return {}
+    put = insert_into(tx.dialect.name, feedback)
+    once = put.on_conflict_do_nothing(index_elements=["channel", "account", "external_id"])
+    await tx.execute(once, [_row(submission) for submission in fresh])
+    return await queries.stored_under(tx, [submission.natural_key for submission in fresh])
+
+
+async def _remember(
+    tx: AsyncConnection, submissions: Sequence[Submission], receipts: Sequence[Receipt]
+) -> None:
+    answers = {
+        each.claim: (HTTPStatus.ACCEPTED.value, receipt.answer().model_dump_json().encode())
+        for each, receipt in zip(submissions, receipts, strict=True)
+        if each.claim and receipt.answered is None
+    }
+    if answers:
+        await remember(tx, answers, now=submissions[0].event.received_at)
 
 
 def _row(submission: Submission) -> dict[str, object]:
@@ -83,7 +121,7 @@ def _row(submission: Submission) -> dict[str, object]:
         "received_at": event.received_at,
         "posted_by": submission.posted_by,
         "fingerprint": submission.fingerprint,
-        "content": event.model_dump_json(),
+        "content": submission.content,
     }
 
 
