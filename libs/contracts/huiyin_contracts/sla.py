@@ -63,6 +63,7 @@ class SlaRetracted(_ClockEvent):
     TYPE: ClassVar[str] = "sla.retracted"
 
     breach_id: Identifier
-    met_at: AwareDatetime
+    met_at: AwareDatetime | None = None
+    """When the work was done; none where a late merge or hold took the deadline away."""
     retracted_at: AwareDatetime
     reason: str
