@@ -26,6 +26,8 @@ class Log:
 
     def __init__(self, settings: BrokerSettings) -> None:
         self._settings = settings
+        self.path = settings.path
+        self._is_open = True
         self._lock = schema.lock_log(settings.path)
         try:
             self._connection = schema.open_writer(settings.path)
@@ -83,6 +85,9 @@ class Log:
 
     async def close(self) -> None:
         """Finish what was submitted and let go of the file."""
+        if not self._is_open:
+            return
+        self._is_open = False
         await self._writer.close()
         self._reader.shutdown(wait=True)
         self._reading.close()

@@ -2,7 +2,7 @@
 
 One row per record batch. `user_version` is the version of this schema, `application_id` tells the file from any
 other SQLite file. WAL with synchronous=FULL: a commit that returned survives a power loss, if the disk keeps its
-word.
+word. Ids of topics and partitions are never used again, so nothing left of a deleted one can be taken for a new one's.
 """
 
 import fcntl
@@ -19,10 +19,10 @@ APPLICATION_ID: Final = 0x48594252  # "HYBR"
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE topics (
-    id INTEGER PRIMARY KEY, uuid BLOB NOT NULL, name TEXT NOT NULL UNIQUE, configs TEXT NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, uuid BLOB NOT NULL, name TEXT NOT NULL UNIQUE, configs TEXT NOT NULL
 );
 CREATE TABLE partitions (
-    id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, number INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, topic_id INTEGER NOT NULL, number INTEGER NOT NULL,
     log_start INTEGER NOT NULL, next_offset INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
     UNIQUE (topic_id, number)
 );
