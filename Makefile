@@ -57,6 +57,7 @@ imports: .venv/.development ## Check who may import whom
 
 .PHONY: docs
 docs: setup ## Write docs/events.md and the AsyncAPI file anew from the contracts
+	$(BIN)/python -m huiyin_contracts.schemas
 	$(BIN)/python -m huiyin_eventbus.asyncapi
 
 .PHONY: clean
