@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from huiyin_chassis.adminkey import admin_key
-from huiyin_chassis.datadir import ADMIN_KEY, LAYOUT, open_data_dir
+from huiyin_chassis.datadir import ADMIN_KEY, LAYOUT, open_data_dir, write_once
 from huiyin_chassis.errors import DataDirIsNewer, DataDirUnusable
 from huiyin_chassis.keys import sha256_of
 from huiyin_chassis.settings import Settings
@@ -44,6 +44,13 @@ def test_a_file_in_its_place_is_refused_in_one_line(tmp_path: Path) -> None:
         open_data_dir(tmp_path / "data")
 
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_written_once_stays_and_leaves_no_scraps(tmp_path: Path) -> None:
+    assert write_once(tmp_path / "file", "first")
+    assert not write_once(tmp_path / "file", "second")
+
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "first")]
 
 
 def test_a_made_admin_key_is_shown_once_and_only_its_digest_kept(tmp_path: Path) -> None:

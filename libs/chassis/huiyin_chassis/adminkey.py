@@ -6,7 +6,7 @@ Only its SHA-256 is kept, in the data folder, so that a restart knows the key wi
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from huiyin_chassis.datadir import ADMIN_KEY, write_private
+from huiyin_chassis.datadir import ADMIN_KEY, write_once
 from huiyin_chassis.keys import made_key, sha256_of
 from huiyin_chassis.settings import Settings
 
@@ -24,8 +24,9 @@ def admin_key(settings: Settings, folder: Path) -> AdminKey:
     if settings.admin_key is not None:
         return AdminKey(sha256_of(settings.admin_key.get_secret_value()))
     kept = folder / ADMIN_KEY
-    if kept.exists():
-        return AdminKey(kept.read_text().strip())
-    key = made_key()
-    write_private(kept, sha256_of(key) + "\n")
-    return AdminKey(sha256_of(key), made=key)
+    if not kept.exists():
+        key = made_key()
+        # Of several processes that start at once, one makes the key.
+        if write_once(kept, sha256_of(key) + "\n"):
+            return AdminKey(sha256_of(key), made=key)
+    return AdminKey(kept.read_text().strip())

@@ -35,8 +35,7 @@ def open_data_dir(folder: Path) -> Path:
 def _check_layout(folder: Path) -> None:
     version = folder / "VERSION"
     if not version.exists():
-        write_private(version, f"{LAYOUT}\n")
-        return
+        write_once(version, f"{LAYOUT}\n")
     found = version.read_text().strip()
     if not found.isdecimal():
         raise DataDirUnusable(folder, "VERSION holds no number: this is not a data folder of Huiyin")
@@ -46,8 +45,23 @@ def _check_layout(folder: Path) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Put a small file in place at once and whole, readable by its owner only."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    _part(path, text).replace(path)
+
+
+def write_once(path: Path, text: str) -> bool:
+    """Put a small file in place unless there is one; return whether it was put. Safe between processes."""
+    part = _part(path, text)
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        return False
+    finally:
+        part.unlink()
+    return True
+
+
+def _part(path: Path, text: str) -> Path:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-    part.replace(path)
+    return part

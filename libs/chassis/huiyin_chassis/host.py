@@ -57,13 +57,11 @@ async def host(
     stop = StopSignal()
     folder = open_data_dir(settings.data_dir)
     bound = listen(settings.host, settings.port)
-    key = admin_key(settings, folder)
-    if key.made is not None:
-        announcer.made_key(key.made)
     async with AsyncExitStack() as stack:
         stack.callback(bound.close)
         found: KafkaSettings = await stack.enter_async_context(kafka(settings, folder))
-        runtimes = await stack.enter_async_context(_running(services, settings, kafka=found, key=key))
+        runtimes = await stack.enter_async_context(_running(services, settings, kafka=found))
+        _announce_key(admin_key(settings, folder), runtimes, announcer=announcer)
         server = HttpServer(_front(runtimes, folder), bound)
         await server.start()
         stack.push_async_callback(server.stop)
@@ -77,10 +75,10 @@ async def host(
 
 @asynccontextmanager
 async def _running(
-    services: Sequence[Service], settings: Settings, *, kafka: "KafkaSettings", key: AdminKey
+    services: Sequence[Service], settings: Settings, *, kafka: "KafkaSettings"
 ) -> AsyncIterator[list[Runtime]]:
     """Start services one after the other, and stop all of them at the same time."""
-    runtimes = [Runtime(service, settings, admin_sha256=key.sha256) for service in services]
+    runtimes = [Runtime(service, settings) for service in services]
     try:
         for runtime in runtimes:
             await _start(runtime, kafka)
@@ -97,6 +95,14 @@ async def _start(runtime: Runtime, kafka: "KafkaSettings") -> None:
         await runtime.start(kafka)
     except OSError as error:
         raise DatabaseUnreachable(runtime.service.name, reason=str(error)) from None
+
+
+def _announce_key(key: AdminKey, runtimes: Sequence[Runtime], *, announcer: Announcer) -> None:
+    """Let all services know the admin key. Late, so that a start that is refused leaves no key behind unseen."""
+    for runtime in runtimes:
+        runtime.admin_sha256 = key.sha256
+    if key.made is not None:
+        announcer.made_key(key.made)
 
 
 def _front(runtimes: Sequence[Runtime], folder: Path) -> ASGIApp:

@@ -96,7 +96,8 @@ class Runtime:
         if self.relay is not None:
             await self.relay.stop()
         await self.database.close()
-        log.info("service_stopped", service=self.service.name)
+        if self.health.has_started:
+            log.info("service_stopped", service=self.service.name)
 
     async def _start_bus(self, kafka: "KafkaSettings") -> None:
         # aiokafka takes long to import, and commands that only look at a database do without.
