@@ -83,6 +83,19 @@ async def kafka_of_suite(settings: Settings, folder: Path) -> AsyncIterator["Kaf
         await broker.stop()
 
 
+@asynccontextmanager
+async def kafka_for_reading(settings: Settings) -> AsyncIterator["KafkaSettings"]:
+    """Give a broker of our own on the log of a suite that stands still; it tells nobody its port.
+
+    Raises BrokerRefused when another broker has the log open.
+    """
+    broker = await _started(settings.model_copy(update={"broker_port": 0}), settings.data_dir.absolute())
+    try:
+        yield kafka_settings(settings, broker.bootstrap)
+    finally:
+        await broker.stop()
+
+
 def broker_port(folder: Path) -> int | None:
     """Return the port that the embedded broker of a data folder left there, None when it left none."""
     try:

@@ -6,7 +6,7 @@ the width of the terminal are respected by rich, which is imported when somethin
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -61,6 +61,16 @@ def progress(items: Iterable[Item], *, title: str, total: int | None = None) -> 
 
     with Progress(console=_console("stderr"), transient=True) as bar:
         yield bar.track(items, description=title, total=total)
+
+
+@contextmanager
+def doing(title: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that tells the step in progress, shown beside a spinner where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _step: None
+        return
+    with _console("stderr").status(title) as status:
+        yield lambda step: status.update(f"{title}: {step}")
 
 
 def _console(stream: str) -> "Console":

@@ -14,6 +14,8 @@ ChassisError
 │   ├── RouteUnowned        a route starts with no segment of its service's own
 │   ├── RoutesConflict      two services answer the same path
 │   └── ServiceUnknown      no installed service has that name
+├── DeadLetterUnknown       no service at hand has a dead letter of that id
+├── FactMissing             a check asks for rows that no installed service tells
 └── Overloaded              try again in a moment
     ├── WriterFull          too many submissions wait for a commit
     └── WriterClosed        the service is stopping
@@ -125,6 +127,24 @@ class ServiceUnknown(StartRefused):
 
     def __init__(self, name: str, installed: list[str]) -> None:
         super().__init__(f"there is no service {name!r}; installed: {', '.join(installed) or 'none'}")
+        self.name = name
+
+
+class DeadLetterUnknown(ChassisError):
+    """No service at hand has a dead letter of that id."""
+
+    exit_code = 1
+
+    def __init__(self, letter_id: str) -> None:
+        super().__init__(f"there is no dead letter {letter_id[:64]!r}")
+        self.letter_id = letter_id
+
+
+class FactMissing(ChassisError):
+    """A check asks for rows that no installed service tells: it is skipped, which is not a pass."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no installed service tells {name}")
         self.name = name
 
 

@@ -52,4 +52,4 @@ def owned_segments(services: Iterable[Service]) -> dict[Segments, Service]:
 
 
 def _paths(router: APIRouter) -> Sequence[str]:
-    return [found.path for found in iter_route_contexts(router.routes)]
+    return [found.path or "" for found in iter_route_contexts(router.routes)]

@@ -1,0 +1,75 @@
+"""What `huiyin verify` recounts for every service that stands on the bus: nothing waits, nothing is lost or doubled."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_chassis.service import Service
+from huiyin_eventbus.tables import consumer_offset, dead_letter, inbox, outbox, retry
+
+if TYPE_CHECKING:
+    from huiyin_chassis.logbook import Logbook
+
+# Inboxes forget after 30 days; a day less, so that an event on the edge is not missed.
+INBOX_AGE: Final = timedelta(days=29)
+
+BusCheck = Callable[[AsyncConnection, Service, "Logbook"], Awaitable[Sequence[str]]]
+
+
+async def outbox_drained(tx: AsyncConnection, _service: Service, _logbook: "Logbook") -> list[str]:
+    """Return events that are committed and not published."""
+    return [f"{row.id} of {row.topic}" for row in await tx.execute(select(outbox.c.id, outbox.c.topic))]
+
+
+async def no_open_dead_letter(tx: AsyncConnection, _service: Service, _logbook: "Logbook") -> list[str]:
+    """Return dead letters that nobody has redriven or discarded."""
+    rows = select(dead_letter.c.id, dead_letter.c.topic, dead_letter.c.error_class)
+    found = await tx.execute(rows.where(dead_letter.c.state == "open"))
+    return [f"dead letter {row.id} of {row.topic}: {row.error_class}" for row in found]
+
+
+async def nothing_parked(tx: AsyncConnection, _service: Service, _logbook: "Logbook") -> list[str]:
+    """Return events that wait for another try, or behind one of their key."""
+    rows = select(retry.c.event_id, retry.c.topic, retry.c.attempt)
+    return [f"{row.event_id} of {row.topic}, {row.attempt} tries" for row in await tx.execute(rows)]
+
+
+async def caught_up(tx: AsyncConnection, service: Service, logbook: "Logbook") -> list[str]:
+    """Return partitions of subscribed topics that the service has not read to their end."""
+    offsets = select(consumer_offset.c.topic, consumer_offset.c.part, consumer_offset.c.next_offset)
+    mine = await tx.execute(offsets.where(consumer_offset.c.grp == service.name))
+    read = {(row.topic, row.part): row.next_offset for row in mine}
+    return [
+        f"{name} partition {partition}: at {read.get((name, partition), 0)} of {end}"
+        for name in _subscribed(service, logbook)
+        for partition, end in logbook.topics[name].ends.items()
+        if end > logbook.topics[name].starts[partition] and read.get((name, partition), 0) < end
+    ]
+
+
+async def every_event_taken(
+    tx: AsyncConnection, service: Service, logbook: "Logbook", *, now: datetime
+) -> list[str]:
+    """Return events of subscribed topics that the service's inbox does not know, as far back as inboxes remember."""
+    known = {event_id async for event_id in _known_ids(tx, service.name)}
+    oldest = now - INBOX_AGE
+    return [
+        f"{entry.id} of {name}"
+        for name in _subscribed(service, logbook)
+        for entry in logbook.topics[name].entries.values()
+        if entry.time >= oldest and entry.id not in known
+    ]
+
+
+def _subscribed(service: Service, logbook: "Logbook") -> list[str]:
+    topics = service.subscriptions.topics if service.subscriptions is not None else ()
+    return [topic for topic in topics if topic in logbook.topics]
+
+
+async def _known_ids(tx: AsyncConnection, group: str) -> AsyncIterator[str]:
+    for table in (inbox, retry, dead_letter):
+        for row in await tx.execute(select(table.c.event_id).where(table.c.grp == group)):
+            yield row.event_id
