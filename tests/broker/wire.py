@@ -52,7 +52,7 @@ class WireClient:
         """Return the next answer."""
         frame = await self.answer_frame()
         schema = load_response_schema(api_key, version)
-        header, used = entity_reader(schema.__header_schema__)(frame, 0)  # type: ignore[type-var]
+        _, used = entity_reader(schema.__header_schema__)(frame, 0)  # type: ignore[type-var]
         return entity_reader(schema)(frame, used)[0]
 
     async def answer_frame(self) -> bytes:

@@ -31,6 +31,7 @@ class Broker:
     def __init__(self, settings: BrokerSettings) -> None:
         _check_loopback(settings.host)
         self._settings = settings
+        self._port = settings.port
         self._node: Node | None = None
         self._server: asyncio.Server | None = None
         self._retention: asyncio.Task[None] | None = None
@@ -44,7 +45,7 @@ class Broker:
     @property
     def port(self) -> int:
         """The port in use; 0 before `start` when any free port was asked for."""
-        return self._settings.port if self._node is None else self._node.port
+        return self._port
 
     @property
     def bootstrap(self) -> str:
@@ -60,7 +61,8 @@ class Broker:
             listener.close()
             raise
         coordinator = Coordinator(initial_delay=self._settings.group_initial_delay)
-        self._node = Node(self._settings, listener.getsockname()[1], store, coordinator, ROUTES)
+        self._port = listener.getsockname()[1]
+        self._node = Node(self._settings, self._port, store, coordinator, ROUTES)
         self._server = await asyncio.start_server(self._accept, sock=listener)
         self._retention = asyncio.create_task(keep_retention(store, coordinator, self._settings))
         log.info("broker_started", bootstrap=self.bootstrap, log=str(self._settings.path))
