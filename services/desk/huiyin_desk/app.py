@@ -3,13 +3,14 @@
 from typing import Final
 
 from huiyin_chassis.service import Service
-from huiyin_desk import api, checks, handlers, models
+from huiyin_desk import api, checks, handlers, jobs, models
 
 SERVICE: Final = Service(
     name="desk",
     router=api.router,
     metadata=models.metadata,
     subscriptions=handlers.subscriptions,
+    jobs=jobs.JOBS,
     problems=api.PROBLEMS,
     facts=checks.FACTS,
     checks=checks.CHECKS,

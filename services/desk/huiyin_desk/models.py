@@ -53,6 +53,7 @@ ticket: Final = Table(
     Index("ix_ticket_order", "priority", "due_at", "id"),
     Index("ix_ticket_assignee", "assignee", "status"),
     Index("ix_ticket_store", "store", "status"),
+    Index("ix_ticket_paused_until", "paused_until"),
 )
 """Every ticket, in any status; `due_at` is the year 9999 when nothing is due."""
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, select, true
@@ -76,6 +77,12 @@ async def unannounced_replies(tx: AsyncConnection, ticket_ids: Sequence[str]) ->
         .order_by(row.occurred_at, row.feedback_id)
     )
     return list((await tx.execute(waiting)).all())
+
+
+async def pauses_over(tx: AsyncConnection, *, now: datetime, limit: int = 200) -> list[str]:
+    """Return the ids of paused tickets whose time to go on has come."""
+    over = (ticket.c.status == TicketStatus.PAUSED) & (ticket.c.paused_until <= now)
+    return list(await tx.scalars(select(ticket.c.id).where(over).order_by(ticket.c.id).limit(limit)))
 
 
 async def final_homes(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, str]:

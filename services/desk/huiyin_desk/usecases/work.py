@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +18,8 @@ from huiyin_desk.models import ticket, ticket_feedback
 from huiyin_desk.usecases.deadlines import refresh_dues
 from huiyin_desk.usecases.timeline import Entry, record
 from huiyin_eventbus.outbox import append
+
+_TIMER: Final = Principal("timer", "timer", frozenset())
 
 
 async def work_on_ticket(
@@ -48,6 +50,16 @@ async def work_on_ticket(
     await refresh_dues(tx, [ticket_id])
     again = await queries.lock_ticket(tx, ticket_id, principal=principal)
     return again if again is not None else changed
+
+
+async def resume_due_tickets(tx: AsyncConnection, *, now: datetime) -> int:
+    """Resume the tickets whose pause has run out, up to 200, and return how many there were."""
+    due = await queries.pauses_over(tx, now=now)
+    for ticket_id in due:
+        await work_on_ticket(
+            tx, ticket_id, Action(Verb.RESUME), principal=_TIMER, if_match=Precondition(), now=now
+        )
+    return len(due)
 
 
 async def announce(

@@ -59,6 +59,7 @@ def upgrade() -> None:
     op.create_index("ix_ticket_order", "ticket", ["priority", "due_at", "id"])
     op.create_index("ix_ticket_assignee", "ticket", ["assignee", "status"])
     op.create_index("ix_ticket_store", "ticket", ["store", "status"])
+    op.create_index("ix_ticket_paused_until", "ticket", ["paused_until"])
     op.create_table(
         "ticket_feedback",
         sa.Column("feedback_id", sa.Text, primary_key=True),
