@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 
 from huiyin_chassis.adminkey import AdminKey, admin_key
 from huiyin_chassis.datadir import open_data_dir
-from huiyin_chassis.errors import DatabaseUnreachable
 from huiyin_chassis.front import owned_segments
 from huiyin_chassis.health import Health, disk_probe
+from huiyin_chassis.reach import unreachable_in_one_line
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.server import HttpServer, listen, url_of
 from huiyin_chassis.service import Service
@@ -81,20 +81,14 @@ async def _running(
     runtimes = [Runtime(service, settings) for service in services]
     try:
         for runtime in runtimes:
-            await _start(runtime, kafka)
+            with unreachable_in_one_line(runtime.service):
+                await runtime.start(kafka)
         yield runtimes
     finally:
         outcomes = await asyncio.gather(*(runtime.stop() for runtime in runtimes), return_exceptions=True)
         for runtime, outcome in zip(runtimes, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 log.error("service_stopped_badly", service=runtime.service.name, exc_info=outcome)
-
-
-async def _start(runtime: Runtime, kafka: "KafkaSettings") -> None:
-    try:
-        await runtime.start(kafka)
-    except OSError as error:
-        raise DatabaseUnreachable(runtime.service.name, reason=str(error)) from None
 
 
 def _announce_key(key: AdminKey, runtimes: Sequence[Runtime], *, announcer: Announcer) -> None:

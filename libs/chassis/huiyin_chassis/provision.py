@@ -5,8 +5,8 @@ from sqlalchemy.engine import make_url
 from huiyin_chassis.broker import kafka_settings
 from huiyin_chassis.datadir import open_data_dir
 from huiyin_chassis.db import Database
-from huiyin_chassis.errors import DatabaseUnreachable
 from huiyin_chassis.migrate import upgrade
+from huiyin_chassis.reach import unreachable_in_one_line
 from huiyin_chassis.service import Service
 from huiyin_chassis.settings import Settings
 
@@ -20,9 +20,8 @@ async def migrate(settings: Settings, service: Service) -> list[str]:
         open_data_dir(settings.data_dir)
     database = Database(settings.database_url_of(service.name))
     try:
-        return await upgrade(database, service)
-    except OSError as error:
-        raise DatabaseUnreachable(service.name, reason=str(error)) from None
+        with unreachable_in_one_line(service):
+            return await upgrade(database, service)
     finally:
         await database.close()
 
@@ -35,10 +34,8 @@ async def create_database(settings: Settings, service: Service) -> None:
     import asyncpg  # noqa: PLC0415 - an extra
 
     server = url.set(drivername="postgresql", database="postgres")
-    try:
+    with unreachable_in_one_line(service):
         connection = await asyncpg.connect(server.render_as_string(hide_password=False), timeout=10)
-    except OSError as error:
-        raise DatabaseUnreachable(service.name, reason=str(error)) from None
     try:
         name = '"{}"'.format((url.database or "").replace('"', '""'))
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")

@@ -6,7 +6,8 @@ whatever is cut short is taken up again at the next start.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import structlog
 from fastapi import Depends, Request
@@ -16,7 +17,7 @@ from huiyin_chassis.db import Database
 from huiyin_chassis.health import Health, database_probe
 from huiyin_chassis.jobs import JobRunner
 from huiyin_chassis.migrate import check_current
-from huiyin_chassis.service import Service
+from huiyin_chassis.service import Job, Service
 from huiyin_chassis.settings import Settings, load
 from huiyin_chassis.writer import GroupWriter
 
@@ -54,7 +55,7 @@ class Runtime:
         self.admin_sha256 = admin_sha256
         self.relay: Relay | None = None
         self.consumer: Consumer | None = None
-        self.jobs = JobRunner(self, service.jobs)
+        self.jobs = JobRunner(self, [*service.jobs, *_house_jobs(service)])
         self.health = Health({"database": database_probe(self.database.unannounced())})
         self._writers: dict[object, GroupWriter[Any, Any]] = {}
 
@@ -113,6 +114,23 @@ class Runtime:
                 self.database, kafka, service=self.service.name, subscriptions=subscriptions
             )
             await self.consumer.start()
+
+
+def _house_jobs(service: Service) -> list[Job]:
+    """Return the jobs that the chassis's own tables need."""
+    from huiyin_chassis.idempotency import FORGET  # noqa: PLC0415 - it knows Runtime
+
+    own = [(FORGET, "idempotency"), (MEASURE, "outbox")]
+    return [job for job, table in own if table in service.metadata.tables]
+
+
+async def _measure(runtime: Runtime) -> None:
+    if runtime.relay is not None:
+        await runtime.relay.measure()
+
+
+MEASURE: Final = Job("measure_outbox", timedelta(seconds=5), _measure)
+"""The job that keeps the outbox's metrics fresh."""
 
 
 def _running(request: Request) -> Runtime:

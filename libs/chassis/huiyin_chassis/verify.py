@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from huiyin_chassis import buschecks
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Database
-from huiyin_chassis.errors import DatabaseUnreachable, FactMissing, MigrationsPending
+from huiyin_chassis.errors import FactMissing, MigrationsPending
 from huiyin_chassis.logbook import Logbook, read_log
 from huiyin_chassis.migrate import check_current
+from huiyin_chassis.reach import unreachable_in_one_line
 from huiyin_chassis.service import Check, Fact, Service
 
 if TYPE_CHECKING:
@@ -119,10 +120,8 @@ async def _check_schema(database: Database, service: Service) -> None:
     # Opening a SQLite file that is not there would make it.
     if database.path is not None and not database.path.exists():
         raise MigrationsPending(service.name)
-    try:
+    with unreachable_in_one_line(service):
         await check_current(database, service)
-    except OSError as error:
-        raise DatabaseUnreachable(service.name, reason=str(error)) from None
 
 
 async def _recount(
