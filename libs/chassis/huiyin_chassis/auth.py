@@ -22,6 +22,7 @@ __all__ = [
     "SCOPES",
     "KeyRing",
     "Principal",
+    "admit",
     "authenticate",
     "demand",
     "made_key",
@@ -98,3 +99,21 @@ def require(*scopes: str) -> Any:
     if unknown:
         raise ValueError(f"no such scope: {', '.join(sorted(unknown))}")
     return Depends(Requirement(scopes))
+
+
+async def admit(request: Request) -> None:
+    """Check the caller against what the endpoint requires, before its body is read or a transaction opens.
+
+    Endpoints may name their dependencies in any order; a caller without a key must not take a write lock first.
+    """
+    requirement = _requirement_of(request.scope.get("route"))
+    if requirement is not None:
+        demand(await authenticate(request), requirement.scopes)
+
+
+def _requirement_of(route: object) -> Requirement | None:
+    dependant = getattr(route, "dependant", None)
+    for dependency in getattr(dependant, "dependencies", ()):
+        if isinstance(dependency.call, Requirement):
+            return dependency.call
+    return None

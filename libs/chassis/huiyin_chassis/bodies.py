@@ -18,7 +18,7 @@ from fastapi import params
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from huiyin_chassis.auth import Requirement, authenticate, demand
+from huiyin_chassis.auth import admit
 from huiyin_chassis.problems import FieldError, Refusal, pointer
 
 KIB: Final = 1024
@@ -35,6 +35,7 @@ _INT64_CHARS: Final = 20
 
 _QUOTED: Final = re.compile(rb'"[^"]*"')
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{}'))
+_BRACKETS_ALIKE: Final = bytes.maketrans(b"{}", b"[]")
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
@@ -157,12 +158,12 @@ def is_deeper_than(max_depth: int, body: bytes) -> bool:
     if b"\\" in body:
         # Escaped backslashes first: what precedes a quote after that escapes it.
         body = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    brackets = _QUOTED.sub(b"", body.translate(None, _NOT_STRUCTURE))
+    brackets = _QUOTED.sub(b"", body.translate(_BRACKETS_ALIKE, _NOT_STRUCTURE))
     for _ in range(max_depth):
         if not brackets:
             return False
-        # Each round takes away at least the innermost level.
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        # Each round takes away the innermost level.
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
 
 
@@ -270,7 +271,7 @@ class _GuardedBody:
 
     async def _admit(self) -> BodyRule:
         request = Request(self._scope)
-        await _check_caller(request)
+        await admit(request)
         rule = _rule_of(self._scope)
         headers = request.headers
         if headers.get("content-encoding", "identity").lower() != "identity":
@@ -314,20 +315,6 @@ class _GuardedBody:
 def checked_document(request: Request) -> Any:
     """Return the JSON document that the guard parsed, for routes that read the body themselves; first await the body."""
     return request.state.json_document
-
-
-async def _check_caller(request: Request) -> None:
-    requirement = _requirement_of(request.scope.get("route"))
-    if requirement is not None:
-        demand(await authenticate(request), requirement.scopes)
-
-
-def _requirement_of(route: object) -> Requirement | None:
-    dependant = getattr(route, "dependant", None)
-    for dependency in getattr(dependant, "dependencies", ()):
-        if isinstance(dependency.call, Requirement):
-            return dependency.call
-    return None
 
 
 def _rule_of(scope: Mapping[str, Any]) -> BodyRule:

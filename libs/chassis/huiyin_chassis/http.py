@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from huiyin_chassis.auth import KeyRing
+from huiyin_chassis.auth import KeyRing, admit
 from huiyin_chassis.bodies import BodyGuard
 from huiyin_chassis.docs import describe, docs_routes, merge, operation_id
+from huiyin_chassis.front import Front, owned_segments
 from huiyin_chassis.health import Health, health_routes
 from huiyin_chassis.idempotency import install_replay
 from huiyin_chassis.metrics import METRICS_ROUTE
@@ -43,13 +44,14 @@ def create_service_app(service: Service, runtime: Runtime, *, health: Health | N
 
 
 def create_suite_app(apps: Mapping[str, FastAPI], *, healths: Mapping[str, Health]) -> ASGIApp:
-    """Return one app for several services: a request goes to the service that has its path.
+    """Return one app for several services: a request goes to the service that owns its path.
 
-    Raises ValueError when two services claim the same path.
+    Raises RoutesConflict when two services claim the same path.
     """
-    common = _bare_app(SUITE, problems={})
-    _add_operations(common, healths, described=tuple(apps.values()))
-    return _Crossroads(apps, common)
+    shared = _bare_app(SUITE, problems={})
+    _add_operations(shared, healths, described=tuple(apps.values()))
+    owned = owned_segments([app.state.runtime.service for app in apps.values()])
+    return Front({segments: apps[service.name] for segments, service in owned.items()}, shared=shared)
 
 
 def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> FastAPI:
@@ -61,7 +63,7 @@ def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
-        dependencies=[Depends(_known_parameters)],
+        dependencies=[Depends(admit), Depends(_known_parameters)],
         telemetry=telemetry_config(),
     )
     install_problems(app, problems)
@@ -133,31 +135,3 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
             yield parameter.alias
     for dependency in dependant.dependencies:
         yield from _query_names(dependency)
-
-
-class _Crossroads:
-    """Sends each request to the service whose routes begin with the same two segments, such as `/v1/tickets`."""
-
-    def __init__(self, apps: Mapping[str, FastAPI], common: FastAPI) -> None:
-        self._common = common
-        self._owners: dict[str, FastAPI] = {}
-        for app in apps.values():
-            for prefix in _prefixes(app):
-                if self._owners.setdefault(prefix, app) is not app:
-                    raise ValueError(f"two services answer at {prefix}")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            app = self._owners.get(_prefix(scope["path"]), self._common)
-            await app(scope, receive, send)
-        else:
-            await self._common(scope, receive, send)
-
-
-def _prefixes(app: FastAPI) -> set[str]:
-    paths = (context.path or "" for context in iter_route_contexts(app.routes))
-    return {_prefix(path) for path in paths if path.startswith("/v")}
-
-
-def _prefix(path: str) -> str:
-    return "/".join(path.split("/", 3)[:3])

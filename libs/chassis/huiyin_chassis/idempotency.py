@@ -3,7 +3,7 @@
 After draft-ietf-httpapi-idempotency-key-header-07 (2025-10): the answer is stored in the transaction of the effect, per
 principal and for seven days; the same key with another request is a 422, a key whose first request still runs a 409.
 
-An ordinary endpoint takes `repeat: Repeat` and ends with `return await repeat.answer(201, view)`. A group writer calls
+An ordinary endpoint takes `repeat: Repeat` before its `tx` and ends with `return await repeat.answer(201, view)`. A group writer calls
 `find_answers` and `remember` for its whole group, and its endpoint wraps the submission in `running`.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 from fastapi import Depends, FastAPI, Header, Request
 from pydantic import BaseModel
@@ -25,7 +25,11 @@ from huiyin_chassis.auth import authenticate
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Writing
 from huiyin_chassis.problems import Refusal
+from huiyin_chassis.service import Job
 from huiyin_chassis.tables import idempotency
+
+if TYPE_CHECKING:
+    from huiyin_chassis.runtime import Runtime
 
 KEPT: Final = timedelta(days=7)
 MAX_KEY_CHARS: Final = 255
@@ -120,6 +124,15 @@ async def forget_answers(tx: AsyncConnection, *, now: datetime) -> int:
     """Delete answers older than seven days and return how many there were; for an hourly job, never commits."""
     deleted = await tx.execute(idempotency.delete().where(idempotency.c.created_at < now - KEPT))
     return deleted.rowcount
+
+
+async def _forget_old(runtime: "Runtime") -> None:
+    async with runtime.database.writing() as tx:
+        await forget_answers(tx, now=utc_now())
+
+
+FORGET: Final = Job("forget_answers", timedelta(hours=1), _forget_old)
+"""The job that keeps the table small; every service runs it."""
 
 
 _RUNNING: Final[set[tuple[int, str, str]]] = set()

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, and_, literal, or_, tuple_
+from sqlalchemy import ColumnElement, Row, Select, TypeDecorator, UnaryExpression, and_, literal, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import operators
 
@@ -149,7 +149,9 @@ def _check_order(keys: Sequence[ColumnElement[Any]], order: object) -> None:
 
 
 def _checked(column: ColumnElement[Any], value: object) -> object:
-    kind = column.type.python_type
+    # A decorated type does not tell what it decorates.
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    kind = stored.python_type
     if kind is datetime and isinstance(value, str):
         return _moment(value)
     if type(value) is not kind:

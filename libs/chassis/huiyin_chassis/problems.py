@@ -96,7 +96,7 @@ class Refusal(HTTPException):
 
 def slug_of_status(status: int) -> str:
     """Return the problem slug that stands for a bare status."""
-    return _SLUGS.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "-")
+    return _SLUGS.get(status) or re.sub(r"[^a-z]+", "-", HTTPStatus(status).phrase.lower())
 
 
 def slug_of_exception(exception: type[Exception]) -> str:

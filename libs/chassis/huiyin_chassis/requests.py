@@ -43,6 +43,9 @@ class RequestFrame:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            # Whatever can be got can be asked for its head (RFC 9110 §9.3.2); FastAPI routes know GET only.
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         with traced(request_traceparent(_header(scope, b"traceparent"))):
             await self._framed(scope, receive, send)
 
@@ -96,6 +99,15 @@ class _Answer:
         headers.extend(header for header in _DEFAULT_HEADERS if header[0] not in names)
         headers.append((b"x-trace-id", trace_id().encode()))
         return headers
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
