@@ -7,9 +7,8 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from huiyin_chassis.db import Database
 from huiyin_chassis.health import Health, database_probe, disk_probe, health_routes
-from tests.chassis.web import client_of, opened
+from tests.chassis.web import client_of, opened, out_of_reach
 
 
 def app_of(**parts: Health) -> FastAPI:
@@ -106,16 +105,15 @@ async def test_a_database_that_can_be_written_is_well(database_url: str) -> None
         assert await database_probe(database)() is None
 
 
-async def test_a_database_out_of_reach_is_not(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/no/such/folder.db")
-    health = Health({"database": database_probe(database)})
-    health.has_started = True
+async def test_a_database_out_of_reach_is_not() -> None:
+    async with out_of_reach() as database:
+        health = Health({"database": database_probe(database)})
+        health.has_started = True
 
-    with capture_logs():
-        failing = await health.failing()
-    await database.close()
+        with capture_logs():
+            failing = await health.failing()
 
-    assert failing == {"database": "OperationalError"}
+        assert failing == {"database": "OperationalError"}
 
 
 async def test_a_full_disk_is_not_well(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from huiyin_chassis.db import Database, Reading
+from huiyin_chassis.db import Reading
 from huiyin_chassis.errors import WriterFull
 from huiyin_chassis.problems import FieldError, Refusal, pointer, slug_of_exception, slug_of_status
-from tests.chassis.web import app_of, client_of, opened, pointers, slug
+from tests.chassis.web import app_of, client_of, opened, out_of_reach, pointers, slug
 
 CANARY = "canary-7f3a"
 
@@ -180,10 +180,8 @@ async def test_errors_are_bounded() -> None:
 
 
 async def test_a_database_out_of_reach_is_a_503_that_says_when_to_come_back() -> None:
-    lost = Database("sqlite:////nonexistent/folder/a.db")
-    async with client_of(app_of(router, lost)) as client:
+    async with out_of_reach() as database, client_of(app_of(router, database)) as client:
         answer = await client.get("/v1/rows")
-        await lost.close()
 
         assert (answer.status_code, slug(answer)) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0

@@ -1,5 +1,7 @@
 """Small real services over HTTP for the tests of the door."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -31,6 +33,17 @@ async def opened(url: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def out_of_reach() -> AsyncIterator[Database]:
+    """Give a database that cannot be opened."""
+    database = Database(NEVER_OPENED)
+    yield database
+    await database.close()
+    # After a failed connect the driver's thread still answers to the event loop, which the test is about to close.
+    while any("_connection_worker_thread" in thread.name for thread in threading.enumerate()):
+        await asyncio.sleep(0.001)
 
 
 def app_of(
