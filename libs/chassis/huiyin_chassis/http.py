@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
+from huiyin_chassis import operations
 from huiyin_chassis.auth import KeyRing, admit
 from huiyin_chassis.bodies import BodyGuard
 from huiyin_chassis.docs import describe, docs_routes, merge, operation_id
@@ -48,8 +49,11 @@ def create_suite_app(apps: Mapping[str, FastAPI], *, healths: Mapping[str, Healt
 
     Raises RoutesConflict when two services claim the same path.
     """
-    shared = _bare_app(SUITE, problems={})
-    _add_operations(shared, healths, described=tuple(apps.values()))
+    shared = _bare_app(SUITE, problems=operations.PROBLEMS)
+    operations.install_dead_letters(shared, {name: app.state.runtime.database for name, app in apps.items()})
+    # Every service knows all keys, so any one's ring will do.
+    shared.state.keys = next(app.state.keys for app in apps.values())
+    _add_operations(shared, healths, described=(*apps.values(), shared))
     owned = owned_segments([app.state.runtime.service for app in apps.values()])
     return Front({segments: apps[service.name] for segments, service in owned.items()}, shared=shared)
 

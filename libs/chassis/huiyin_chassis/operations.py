@@ -1,12 +1,14 @@
 """`/v1/dead-letters`: the dead letters of all services in this process, for operators over HTTP."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.clock import utc_now
+from huiyin_chassis.db import Database
 from huiyin_chassis.deadletters import DeadLetters
 from huiyin_chassis.errors import DeadLetterUnknown
 from huiyin_chassis.pages import Page, PageRequest
@@ -19,6 +21,12 @@ PROBLEMS: dict[type[Exception], int] = {DeadLetterUnknown: 404, DeadLetterNotOpe
 
 Operator = Annotated[Principal, require("operations")]
 Row = dict[str, Any]
+
+
+def install_dead_letters(app: FastAPI, databases: Mapping[str, Database]) -> None:
+    """Let an app answer for the dead letters in the databases of some services, by the services' names."""
+    app.state.dead_letters = DeadLetters(databases)
+    app.include_router(router)
 
 
 class Discard(BaseModel):
