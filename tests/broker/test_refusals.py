@@ -165,8 +165,8 @@ async def test_transactions_are_refused(wire: WireClient) -> None:
     )
     coordinator = await wire.call(FIND_COORDINATOR, 4, key_type=1, coordinator_keys=("tx",))
 
-    assert producer.error_code is ErrorCode.invalid_request
-    assert coordinator.coordinators[0].error_code is ErrorCode.invalid_request
+    assert producer.error_code is ErrorCode.transactional_id_authorization_failed
+    assert coordinator.coordinators[0].error_code is producer.error_code
     assert "no transactions" in coordinator.coordinators[0].error_message
 
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
 
 from huiyin_broker.coordinator import Coordinator
 from huiyin_broker.log import Log
 from huiyin_broker.protocol import Values
 from huiyin_broker.settings import BrokerSettings
 
-NODE_ID = 1
+NODE_ID: Final = 1
+NO_TRANSACTIONS: Final = ErrorCode.transactional_id_authorization_failed
+"""The refusal of transactions: the one code that every client takes as final instead of trying again."""
 
 
 @dataclass(slots=True)

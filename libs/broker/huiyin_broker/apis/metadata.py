@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+import structlog
 from kio.schema.errors import ErrorCode
 
-from huiyin_broker.apis.call import NODE_ID, Call, Route
+from huiyin_broker.apis.call import NO_TRANSACTIONS, NODE_ID, Call, Route
 from huiyin_broker.errors import StorageFailed
 from huiyin_broker.ledger import Topic, Transaction
 from huiyin_broker.operations import create_topic
@@ -12,6 +13,7 @@ from huiyin_broker.protocol import Values
 
 _NOT_ASKED = -2147483648
 _GROUP = 0
+log = structlog.get_logger(__name__)
 
 
 def supported_versions(routes: Iterable[Route], error: ErrorCode) -> Values:
@@ -150,7 +152,8 @@ async def describe_cluster(call: Call) -> Values:
 async def find_coordinator(call: Call) -> Values:
     """Return this broker as the coordinator of any group; transactions have none."""
     if call.field("key_type", _GROUP) != _GROUP:
-        error, message = ErrorCode.invalid_request, "this broker has no transactions"
+        error, message = NO_TRANSACTIONS, "this broker has no transactions"
+        log.warning("transactions_refused", client=call.session.client_host)
     else:
         error, message = ErrorCode.none, None
     place = {

@@ -2,7 +2,7 @@
 
 from kio.schema.errors import ErrorCode
 
-from huiyin_broker.apis.call import Call, Route
+from huiyin_broker.apis.call import NO_TRANSACTIONS, Call, Route
 from huiyin_broker.batches import Batch, BatchRefused, TransactionalBatch, UnsupportedMagic, parse_batch
 from huiyin_broker.errors import StorageFailed
 from huiyin_broker.ledger import Transaction
@@ -20,7 +20,7 @@ async def produce(call: Call) -> Values | None:
         for partition in topic.partition_data
     ]
     if call.body.transactional_id is not None:
-        outcomes = [Appended(ErrorCode.invalid_request)] * len(parts)
+        outcomes = [Appended(NO_TRANSACTIONS)] * len(parts)
     else:
         outcomes = await _append_all(call, parts)
     return _answer(parts, outcomes) if call.body.acks != 0 else None
@@ -60,7 +60,7 @@ def _parsed(records: bytes | None, *, limit: int) -> Batch | ErrorCode:
     except UnsupportedMagic:
         return ErrorCode.unsupported_for_message_format
     except TransactionalBatch:
-        return ErrorCode.invalid_request
+        return NO_TRANSACTIONS
     except BatchRefused:
         return ErrorCode.corrupt_message
 
@@ -84,7 +84,7 @@ def _answer(parts: list[_Parsed], outcomes: list[Appended]) -> Values:
 async def init_producer_id(call: Call) -> Values:
     """Give out a producer id; a transactional id is refused."""
     if call.body.transactional_id is not None:
-        return _producer(ErrorCode.invalid_request, -1, -1)
+        return _producer(NO_TRANSACTIONS, -1, -1)
     try:
         producer_id = await call.node.log.write(reserve_producer_id)
     except StorageFailed:
