@@ -38,10 +38,15 @@ def shingles(text: str) -> frozenset[str]:
 
 def similarity(first: str, second: str) -> float:
     """Return the Jaccard share of common shingles in 0..1; texts without any letter or digit share nothing."""
-    ours, theirs = shingles(first), shingles(second)
+    return resemblance(shingles(first), shingles(second))
+
+
+def resemblance(ours: frozenset[str], theirs: frozenset[str]) -> float:
+    """Return the similarity of two texts whose shingles are at hand."""
     if not ours or not theirs:
         return 0.0
-    return len(ours & theirs) / len(ours | theirs)
+    common = len(ours & theirs)
+    return common / (len(ours) + len(theirs) - common)
 
 
 def is_resent(first: str, second: str) -> bool:

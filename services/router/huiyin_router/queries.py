@@ -1,0 +1,183 @@
+"""What can be read of the router. A caller bound to departments sees what was routed to them and nothing else."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, and_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_chassis.auth import Principal
+from huiyin_contracts.feedback import FeedbackReceived
+from huiyin_contracts.vocabulary import Outcome
+from huiyin_eventbus.rows import bind_rows, rows_of
+from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, said
+from huiyin_router.domain.rules import Rule, When
+from huiyin_router.models import classification, routed_case, routing_rule, unit
+
+Author = tuple[str, str, str]
+"""Channel, our account there, and the author's id: what makes an author the same one."""
+
+_ID: Final[Mapping[str, type]] = {"id": str}
+_AUTHOR: Final[Mapping[str, type]] = {"channel": str, "account": str, "author_id": str}
+
+
+async def known_ids(tx: AsyncConnection, feedback_ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that have a classification."""
+    dialect = tx.dialect.name
+    given = rows_of(dialect, _ID)
+    wanted = select(classification.c.feedback_id).join(given, given.c.id == classification.c.feedback_id)
+    found = await tx.execute(wanted, bind_rows(dialect, _ID, [(each,) for each in feedback_ids]))
+    return set(found.scalars())
+
+
+async def earlier_of_authors(tx: AsyncConnection, authors: Iterable[Author]) -> dict[Author, list[Earlier]]:
+    """Return what these authors said before and has a ticket: the newest of each, in one statement."""
+    dialect = tx.dialect.name
+    found: dict[Author, list[Earlier]] = defaultdict(list)
+    bound = bind_rows(dialect, _AUTHOR, sorted(authors))
+    for row in await tx.execute(_newest_of_each(dialect), bound):
+        feedback = FeedbackReceived.model_validate_json(row.content)
+        earlier = Earlier(
+            said=said(feedback.text, kind=row.kind, occurred_at=row.occurred_at),
+            ticket_id=row.ticket_id,
+            department=row.department,
+            is_open=row.is_open,
+        )
+        found[row.channel, row.account, row.author_id].append(earlier)
+    return found
+
+
+def _newest_of_each(dialect: str) -> Select[Any]:
+    given = rows_of(dialect, _AUTHOR)
+    mine = classification.alias("mine")
+    same_author = and_(*(mine.c[name] == given.c[name] for name in _AUTHOR))
+    newest = (
+        select(mine.c.feedback_id)
+        .where(same_author, mine.c.ticket_id.is_not(None))
+        .order_by(mine.c.occurred_at.desc())
+        .limit(EARLIER_COMPARED)
+        .correlate(given)
+    )
+    # The same meaning twice: SQLite knows no LATERAL, and PostgreSQL would scan the whole table for the IN.
+    if dialect == "sqlite":
+        source = given.join(classification, classification.c.feedback_id.in_(newest))
+    else:
+        picked = newest.lateral("newest")
+        source = given.join(picked, true()).join(
+            classification, classification.c.feedback_id == picked.c.feedback_id
+        )
+    row = classification.c
+    wanted = (*(row[name] for name in _AUTHOR), row.kind, row.occurred_at, row.content, row.ticket_id)
+    source = source.join(routed_case, routed_case.c.ticket_id == row.ticket_id)
+    return select(*wanted, routed_case.c.department, routed_case.c.is_open).select_from(source)
+
+
+async def active_rules(tx: AsyncConnection) -> list[Rule]:
+    """Return the rules that are in force, in their order."""
+    wanted = select(routing_rule).where(routing_rule.c.active)
+    found = await tx.execute(wanted.order_by(routing_rule.c.position, routing_rule.c.id))
+    return [rule_of(row) for row in found]
+
+
+def rule_of(row: Row[Any]) -> Rule:
+    """Return a stored rule."""
+    return Rule(
+        name=row.name,
+        when=When.from_json(row.when),
+        outcome=Outcome(row.outcome),
+        department=row.department,
+        complex=row.complex,
+        priority=row.priority,
+    )
+
+
+async def units(tx: AsyncConnection) -> dict[str, Row[Any]]:
+    """Return the units heard of, by slug."""
+    return {row.slug: row for row in await tx.execute(select(unit))}
+
+
+async def find_rule(tx: AsyncConnection, rule_id: str) -> Row[Any] | None:
+    """Return a rule's row, or None."""
+    found: Row[Any] | None = (
+        await tx.execute(select(routing_rule).where(routing_rule.c.id == rule_id))
+    ).one_or_none()
+    return found
+
+
+def visible(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition that a classification may be seen by a caller."""
+    if principal.departments is None:
+        return true()
+    return classification.c.department.in_(sorted(principal.departments))
+
+
+def select_classifications(principal: Principal, *, outcome: str | None = None) -> Select[Any]:
+    """Return the select of the classifications a caller may see."""
+    statement = select(classification).where(visible(principal))
+    return statement if outcome is None else statement.where(classification.c.outcome == outcome)
+
+
+async def find_classification(
+    tx: AsyncConnection, feedback_id: str, *, principal: Principal
+) -> Row[Any] | None:
+    """Return a classification's row, or None when there is none that the caller may see."""
+    wanted = select(classification).where(classification.c.feedback_id == feedback_id, visible(principal))
+    row: Row[Any] | None = (await tx.execute(wanted)).one_or_none()
+    return row
+
+
+async def lock_classification(
+    tx: AsyncConnection, feedback_id: str, *, principal: Principal
+) -> Row[Any] | None:
+    """Return a classification's row, locked until the commit, or None when there is none the caller may see."""
+    wanted = select(classification).where(classification.c.feedback_id == feedback_id, visible(principal))
+    row: Row[Any] | None = (await tx.execute(wanted.with_for_update())).one_or_none()
+    return row
+
+
+async def lock_cases(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return the routed tickets among these, by id, locked until the commit."""
+    wanted = select(routed_case).where(routed_case.c.ticket_id.in_(sorted(ticket_ids)))
+    found = await tx.execute(wanted.order_by(routed_case.c.ticket_id).with_for_update())
+    return {row.ticket_id: row for row in found}
+
+
+async def first_feedback(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return the classification of each ticket's first feedback, whose id is the ticket's."""
+    wanted = select(classification).where(classification.c.feedback_id.in_(sorted(ticket_ids)))
+    return {row.feedback_id: row for row in await tx.execute(wanted.with_for_update())}
+
+
+async def attached_to(tx: AsyncConnection, ticket_id: str) -> Sequence[Row[Any]]:
+    """Return the classifications of what was attached to a ticket."""
+    wanted = select(classification).where(
+        classification.c.ticket_id == ticket_id, classification.c.outcome == Outcome.ATTACHED
+    )
+    return (await tx.execute(wanted.order_by(classification.c.feedback_id))).all()
+
+
+async def newest_by_rules(tx: AsyncConnection, *, limit: int) -> Sequence[Row[Any]]:
+    """Return the newest classifications that rules have decided and nobody has changed since."""
+    wanted = select(classification).where(
+        classification.c.outcome != Outcome.ATTACHED, classification.c.revision == 1
+    )
+    newest = wanted.order_by(classification.c.received_at.desc(), classification.c.feedback_id.desc())
+    return (await tx.execute(newest.limit(limit))).all()
+
+
+async def all_outcomes(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
+    """Give (feedback_id, outcome, ticket_id, department) of every classification, for `huiyin verify`."""
+    row = classification.c
+    wanted = select(row.feedback_id, row.outcome, row.ticket_id, row.department).order_by(row.feedback_id)
+    async for found in await tx.stream(wanted):
+        yield tuple(found)
+
+
+async def all_tickets(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
+    """Give (ticket_id, department, routing) of every routed ticket, for `huiyin verify`."""
+    row = routed_case.c
+    async for found in await tx.stream(
+        select(row.ticket_id, row.department, row.routing).order_by(row.ticket_id)
+    ):
+        yield tuple(found)

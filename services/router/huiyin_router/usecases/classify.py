@@ -1,0 +1,272 @@
+"""Feedback comes in: read by the classifier, given its one outcome, announced."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_contracts.feedback import FeedbackAttached, FeedbackReceived
+from huiyin_contracts.vocabulary import Nature, Outcome, RoutingReason, Urgency
+from huiyin_eventbus.outbox import Outgoing, append
+from huiyin_eventbus.rows import insert_into
+from huiyin_eventbus.subscriptions import Received
+from huiyin_router import queries
+from huiyin_router.classifier import REVISION, Prediction, Text, predict
+from huiyin_router.domain.cases import Earlier, Home, Said, find_home, said
+from huiyin_router.domain.rules import Facts, Rule, first_match
+from huiyin_router.models import classification, routed_case
+from huiyin_router.usecases.announcements import classified, dispatches, routed
+
+log = structlog.get_logger()
+
+_TEXTS_AT_ONCE: Final = 100
+_NPS_SCALE: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What was decided for one feedback: its classification's columns, and the rule or ticket behind it."""
+
+    received: Received[FeedbackReceived]
+    row: Mapping[str, Any]
+    rule: Rule | None = None
+    home: Home | None = None
+
+
+class Batch:
+    """What decisions need beside the feedback itself; learns each new ticket, for feedback later in the batch."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        closed_units: frozenset[str],
+        earlier: dict[queries.Author, list[Earlier]],
+    ) -> None:
+        self._rules = rules
+        self._closed_units = closed_units
+        self._earlier = earlier
+
+    def decide(self, received: Received[FeedbackReceived], prediction: Prediction, *, now: datetime) -> Case:
+        """Return the case of one feedback: attached to a ticket, or what the first matching rule says."""
+        feedback = received.event
+        author = author_of(feedback)
+        words = said(feedback.text, kind=feedback.kind, occurred_at=feedback.occurred_at)
+        home = find_home(words, self._earlier.get(author, ())) if author else None
+        read = _columns(received, prediction, now=now)
+        case = self._attach(received, read, home) if home else self._by_rules(received, read)
+        if author and case.row["ticket_id"]:
+            self._remember(author, words, case.row)
+        return case
+
+    def _attach(self, received: Received[FeedbackReceived], read: Mapping[str, Any], home: Home) -> Case:
+        outcome = {
+            "outcome": Outcome.ATTACHED,
+            "ticket_id": home.ticket_id,
+            "department": home.department,
+            "decided_by": f"rule:{home.reason}",
+        }
+        return Case(received, {**read, **outcome}, home=home)
+
+    def _by_rules(self, received: Received[FeedbackReceived], read: Mapping[str, Any]) -> Case:
+        rule = first_match(self._rules, facts_of(read, received.event))
+        if rule is None:
+            unmatched = {
+                "outcome": Outcome.TRIAGE,
+                "decided_by": "model",
+                "reason": "no routing rule matched",
+            }
+            return Case(received, {**read, **unmatched})
+        row = {
+            **read,
+            "outcome": rule.outcome,
+            "decided_by": f"rule:{rule.name}",
+            "complex": read["complex"] or rule.complex,
+        }
+        if rule.department in self._closed_units:
+            reason = f"department {rule.department} takes no tickets"
+            return Case(received, {**row, "outcome": Outcome.TRIAGE, "reason": reason}, rule)
+        if rule.outcome is Outcome.TICKET:
+            row |= {"ticket_id": received.event.feedback_id, "department": rule.department}
+        return Case(received, row, rule)
+
+    def _remember(self, author: queries.Author, words: Said, row: Mapping[str, Any]) -> None:
+        earlier = Earlier(said=words, ticket_id=row["ticket_id"], department=row["department"], is_open=True)
+        self._earlier.setdefault(author, []).append(earlier)
+
+
+async def classify_feedback(
+    tx: AsyncConnection, received: Sequence[Received[FeedbackReceived]], *, now: datetime
+) -> None:
+    """Give each feedback of a batch its outcome and announce it; what has one already is left alone.
+
+    Reads in a thread, so that the event loop keeps turning; the number of statements does not grow with the batch.
+    """
+    fresh = await _fresh(tx, received)
+    if not fresh:
+        return
+    predictions = await _read(fresh)
+    units = await queries.units(tx)
+    authors = {author for one in fresh if (author := author_of(one.event))}
+    batch = Batch(
+        await queries.active_rules(tx),
+        frozenset(slug for slug, unit in units.items() if not unit.active),
+        await queries.earlier_of_authors(tx, authors) if authors else {},
+    )
+    cases = [batch.decide(one, found, now=now) for one, found in zip(fresh, predictions, strict=True)]
+    await _save(tx, cases)
+    streaming = frozenset(slug for slug, unit in units.items() if unit.stream)
+    await append(tx, *(event for case in cases for event in _announce(case, streaming, now=now)))
+    log.debug("feedback_classified", count=len(cases))
+
+
+def author_of(feedback: FeedbackReceived) -> queries.Author | None:
+    """Return who spoke up within channel and account, None when the channel does not say."""
+    return (feedback.channel, feedback.account, feedback.author.id) if feedback.author else None
+
+
+def facts_of(row: Mapping[str, Any], feedback: FeedbackReceived) -> Facts:
+    """Return what rules may ask of a classified feedback."""
+    confidence = row["confidence"]
+    return Facts(
+        nature=row["nature"],
+        type=row["type"],
+        subtype=row["subtype"],
+        urgency=row["urgency"],
+        sentiment=row["sentiment"],
+        channel=row["channel"],
+        kind=row["kind"],
+        store=row["store"],
+        product=row["product"],
+        lang=row["read_lang"],
+        text=words_of(feedback),
+        confidence=min(confidence["nature"], confidence["type"]),
+        textless=row["textless"],
+        rated=feedback.rating is not None or feedback.nps is not None,
+        wish_or_question=row["wish_or_question"],
+    )
+
+
+def words_of(feedback: FeedbackReceived) -> str:
+    """Return all that the author wrote, the subject first."""
+    return f"{feedback.subject}\n{feedback.text}" if feedback.subject else feedback.text
+
+
+async def _fresh(
+    tx: AsyncConnection, received: Sequence[Received[FeedbackReceived]]
+) -> list[Received[FeedbackReceived]]:
+    """Return what has no outcome yet, each feedback once, in the order in which it was said."""
+    once = {one.event.feedback_id: one for one in reversed(received)}
+    known = await queries.known_ids(tx, once)
+    fresh = [one for feedback_id, one in once.items() if feedback_id not in known]
+    return sorted(
+        fresh, key=lambda one: (one.event.occurred_at, one.event.received_at, one.event.feedback_id)
+    )
+
+
+async def _read(received: Sequence[Received[FeedbackReceived]]) -> list[Prediction]:
+    texts = [_text(one.event) for one in received]
+    found: list[Prediction] = []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        found += await asyncio.to_thread(predict, texts[start : start + _TEXTS_AT_ONCE])
+    return found
+
+
+def _text(feedback: FeedbackReceived) -> Text:
+    rating = feedback.rating.share if feedback.rating else None
+    if rating is None and feedback.nps is not None:
+        rating = min(max(feedback.nps / _NPS_SCALE, 0.0), 1.0)
+    return Text(words_of(feedback), rating, feedback.lang)
+
+
+def _columns(
+    received: Received[FeedbackReceived], prediction: Prediction, *, now: datetime
+) -> dict[str, Any]:
+    """Return a classification's columns as far as the classifier decides them."""
+    feedback = received.event
+    return {
+        "feedback_id": feedback.feedback_id,
+        "ticket_id": None,
+        "department": None,
+        "nature": Nature(prediction.nature),
+        "type": prediction.type,
+        "subtype": prediction.subtype,
+        "subtype2": prediction.subtype2,
+        "urgency": Urgency(prediction.urgency),
+        "sentiment": prediction.sentiment,
+        "complex": prediction.urgency == Urgency.COMPLAINT,
+        "confidence": dict(prediction.confidence),
+        "model": REVISION,
+        "revision": 1,
+        "reason": None,
+        "read_lang": prediction.lang,
+        "textless": prediction.is_textless,
+        "wish_or_question": prediction.has_wish_or_question,
+        "channel": feedback.channel,
+        "account": feedback.account,
+        "author_id": feedback.author.id if feedback.author else None,
+        "kind": feedback.kind,
+        "store": feedback.store,
+        "product": feedback.product,
+        "occurred_at": feedback.occurred_at,
+        "received_at": feedback.received_at,
+        "classified_at": now,
+        "content": received.envelope.data.decode(),
+    }
+
+
+async def _save(tx: AsyncConnection, cases: Sequence[Case]) -> None:
+    put = insert_into(tx.dialect.name, classification).on_conflict_do_nothing(index_elements=["feedback_id"])
+    await tx.execute(put, [case.row for case in cases])
+    tickets = [_ticket(case.row) for case in cases if case.row["outcome"] is Outcome.TICKET]
+    if tickets:
+        put = insert_into(tx.dialect.name, routed_case).on_conflict_do_nothing(index_elements=["ticket_id"])
+        await tx.execute(put, tickets)
+
+
+def _ticket(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ticket_id": row["ticket_id"],
+        "department": row["department"],
+        "routing": 1,
+        "is_open": True,
+        "closed_at": None,
+        "version": 0,
+        "returned_by": [],
+    }
+
+
+def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[Outgoing]:
+    """Return the events of one decision, each caused by the feedback's own."""
+    events = [Outgoing(classified(case.row), cause=case.received)]
+    if case.home is not None:
+        events.append(Outgoing(_attached(case.received.event, case.home, now=now), cause=case.received))
+    if case.row["outcome"] is Outcome.TICKET and case.rule is not None:
+        event = routed(
+            case.row,
+            case.received.event,
+            now=now,
+            reason=RoutingReason.RULE,
+            rule=case.rule.name,
+            told_priority=case.rule.priority,
+        )
+        events += dispatches(event, has_stream=event.department in streaming, cause=case.received)
+    return events
+
+
+def _attached(feedback: FeedbackReceived, home: Home, *, now: datetime) -> FeedbackAttached:
+    return FeedbackAttached(
+        ticket_id=home.ticket_id,
+        feedback_id=feedback.feedback_id,
+        reason=home.reason,
+        similarity=home.similarity,
+        channel=feedback.channel,
+        kind=feedback.kind,
+        text=feedback.text,
+        author=feedback.author,
+        occurred_at=feedback.occurred_at,
+        attached_at=now,
+    )
