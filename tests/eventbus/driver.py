@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.db import Database
 from huiyin_contracts.event import Event
 from huiyin_eventbus.consumer import Consumer, ConsumerSettings
-from huiyin_eventbus.kafka import KafkaSettings
+from huiyin_eventbus.database import Database as BusDatabase
+from huiyin_eventbus.kafka import KafkaSettings, make_producer
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.parking import Backoff
 from huiyin_eventbus.relay import Relay, RelaySettings
@@ -87,8 +88,23 @@ class BusDriver:
         async with self.database.writing() as tx:
             await append(tx, *events)
 
+    async def append_and_fail(self, *events: Event | Outgoing) -> None:
+        """Append events in a transaction that is rolled back; raises ZeroDivisionError."""
+        async with self.database.writing() as tx:
+            await append(tx, *events)
+            _ = 1 / 0
+
+    async def send(self, *records: tuple[bytes | None, dict[str, str]]) -> None:
+        """Send records, as (value, headers), that no outbox of ours would have."""
+        producer = make_producer(self.kafka, name="stranger")
+        await producer.start()
+        for value, headers in records:
+            listed = [(name, text.encode()) for name, text in headers.items()]
+            await producer.send_and_wait(self.topic, value, key=b"case", headers=listed)
+        await producer.stop()
+
     async def relay(
-        self, *, settings: RelaySettings | None = None, database: Database | None = None
+        self, *, settings: RelaySettings | None = None, database: BusDatabase | None = None
     ) -> Relay:
         """Start a relay."""
         relay = Relay(database or self.database, self.kafka, service="tests", settings=settings)

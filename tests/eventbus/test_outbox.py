@@ -11,7 +11,7 @@ from huiyin_contracts.event import Envelope
 from huiyin_eventbus import headers, tracing
 from huiyin_eventbus.errors import EventTooLarge
 from huiyin_eventbus.kafka import KafkaSettings
-from huiyin_eventbus.outbox import LARGEST_BYTES, Outgoing, append, outbox_backlog
+from huiyin_eventbus.outbox import LARGEST_BYTES, Outgoing, outbox_backlog
 from huiyin_eventbus.subscriptions import Received
 from huiyin_eventbus.tables import outbox
 from tests.eventbus.driver import BusDriver, Probe, probe_event
@@ -39,9 +39,7 @@ async def test_a_rolled_back_transaction_leaves_no_event_and_no_gap_in_the_seque
 ) -> None:
     await written.append(written.probe(1))
     with pytest.raises(ZeroDivisionError):
-        async with written.database.writing() as tx:
-            await append(tx, written.probe(2))
-            _ = 1 / 0
+        await written.append_and_fail(written.probe(2))
     await written.append(written.probe(3))
 
     found = await envelopes(written)

@@ -266,4 +266,4 @@ def _parsed(body: bytes | None) -> Any:
     try:
         return json.loads(body or b"null")
     except ValueError:
-        return f"<{len(body or b'')} bytes that are not JSON>"
+        return {"bytes_that_are_not_json": len(body or b"")}

@@ -89,20 +89,20 @@ class Relay:
         pause, failures = self._settings.poll, 0
         while True:
             self._woken.clear()
+            # Asked before the outbox is read: what is appended until then is flushed too.
+            is_last_look = self._stopping
             try:
                 published = await self._outlet.publish_batch(self._publish)
             except Exception as error:  # noqa: BLE001  # a relay outlives everything, the outbox keeps the events
                 failures += 1
                 await self._recover(error, failures=failures)
-                if self._stopping:
-                    return
                 continue
             failures, self.healthy = 0, True
             if published:
                 pause = self._settings.poll
             if published == BATCH:
                 continue
-            if self._stopping and not published:
+            if is_last_look and not published:
                 return
             if await self._is_woken(within=pause):
                 pause = self._settings.poll
@@ -148,13 +148,7 @@ class Relay:
         self._topics.clear()
         pause = min(0.1 * 2 ** min(failures, 10), self._settings.slowest_retry.total_seconds())
         # A wake-up does not shorten it: a busy service would hammer a broker that is down.
-        await self._is_stopping(within_seconds=pause)
-
-    async def _is_stopping(self, *, within_seconds: float) -> None:
-        waited = 0.0
-        while not self._stopping and waited < within_seconds:
-            await asyncio.sleep(min(0.1, within_seconds - waited))
-            waited += 0.1
+        await asyncio.sleep(pause)
 
     async def _is_woken(self, *, within: timedelta) -> bool:
         try:
