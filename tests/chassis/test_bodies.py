@@ -26,6 +26,7 @@ from huiyin_chassis.bodies import (
     takes_json,
 )
 from huiyin_chassis.problems import Refusal
+from huiyin_chassis.server import HttpServer, listen
 from tests.chassis.web import ADMIN, app_of, client_of, pointers, slug
 
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -358,3 +359,28 @@ async def test_a_body_that_does_not_arrive_is_given_up() -> None:
     await guarded(scope, never, send)
 
     assert sent[0]["status"] == 408
+
+
+async def test_over_a_real_connection_slow_and_huge_bodies_get_their_problem() -> None:
+    bound = listen("127.0.0.1", 0)
+    server = HttpServer(BodyGuard(APP, body_seconds=0.1), bound)
+    await server.start()
+    head = f"POST /v1/notes HTTP/1.1\r\nHost: x\r\nAuthorization: {ADMIN['Authorization']}\r\n".encode()
+    head += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n{"
+    try:
+        slow = await exchange(bound.getsockname(), head % 100)
+        huge = await exchange(bound.getsockname(), head % 10_000_000_000)
+    finally:
+        await server.stop()
+
+    assert slow.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in slow
+    assert huge.startswith(b"HTTP/1.1 413 ")
+
+
+async def exchange(address: tuple[str, int], sent: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(sent)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.close()
+    return answer

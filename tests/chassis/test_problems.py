@@ -69,6 +69,11 @@ async def fail(what: str, limit: int = 1) -> None:
     raise errors[what]
 
 
+@router.get("/v1/things")
+async def list_things() -> list[str]:
+    return []
+
+
 @router.post("/v1/things")
 async def post(post: Annotated[Post, Body()]) -> None:
     """Take a post."""
@@ -132,7 +137,7 @@ async def test_unknown_paths_and_methods_are_problems_too() -> None:
 
         assert (unknown.status_code, slug(unknown)) == (404, "not-found")
         assert (wrong.status_code, slug(wrong)) == (405, "method-not-allowed")
-        assert wrong.headers["allow"] == "POST"
+        assert wrong.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_an_invalid_body_is_answered_with_pointers_and_without_what_was_sent() -> None:

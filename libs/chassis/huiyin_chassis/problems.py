@@ -15,6 +15,7 @@ from urllib.parse import quote
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy import exc as sa_exc
 from starlette.exceptions import HTTPException
@@ -195,7 +196,21 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
             members=error.members,
         )
     detail = _PLAIN_DETAILS.get(error.status_code, error.detail)
-    return problem_response(path, status=error.status_code, detail=detail, headers=error.headers)
+    headers = (
+        {"Allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    )
+    return problem_response(path, status=error.status_code, detail=detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return all methods of a path; the router's own answer knows only those of the first route that has it."""
+    path = request.scope["path"]
+    methods: set[str] = set()
+    for found in iter_route_contexts(request.app.routes):
+        pattern: re.Pattern[str] | None = getattr(found, "path_regex", None)
+        if pattern is not None and pattern.match(path):
+            methods |= found.methods or set()
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 _PLAIN_DETAILS: Final = {
