@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -48,8 +49,13 @@ async def take(consumer: AIOKafkaConsumer, count: int, *, seconds: float = 15) -
     async with asyncio.timeout(seconds):
         while len(taken) < count:
             records = await consumer.getmany(timeout_ms=200)
-            taken += [int(record.value) for batch in records.values() for record in batch]
+            taken += [int(record.value or b"") for batch in records.values() for record in batch]
     return taken
+
+
+def coordinator_of(consumer: AIOKafkaConsumer) -> Any:
+    """Return the part of the client that heartbeats, for tests that silence it."""
+    return consumer._coordinator
 
 
 async def polled_until(consumers: list[AIOKafkaConsumer], is_settled: Callable[[], bool]) -> None:
@@ -165,7 +171,7 @@ async def test_a_member_that_dies_silently_is_evicted_after_its_session(
     await dying.start()
     await polled_until([dying, staying], lambda: shares([dying, staying]) == [2, 2])
 
-    dying._coordinator._heartbeat_task.cancel()
+    coordinator_of(dying)._heartbeat_task.cancel()
     await polled_until([staying], lambda: len(staying.assignment()) == 4)
 
     await asyncio.wait_for(dying.stop(), 10)
@@ -181,15 +187,15 @@ async def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(
     await first.start()
     await polled_until([staying, first], lambda: shares([staying, first]) == [2, 2])
     partitions = first.assignment()
-    generation = staying._coordinator.generation
-    first._coordinator._maybe_leave_group = _stays_silent
+    generation = coordinator_of(staying).generation
+    coordinator_of(first)._maybe_leave_group = _stays_silent
     await first.stop()
 
     back = await stack.enter_async_context(consumer_of(broker, "t", group_instance_id="a-2"))
     await polled_until([staying, back], lambda: bool(back.assignment()))
 
     assert back.assignment() == partitions
-    assert staying._coordinator.generation == generation
+    assert coordinator_of(staying).generation == generation
 
 
 async def _stays_silent() -> None:
@@ -205,11 +211,11 @@ async def test_a_member_of_an_older_generation_cannot_commit(
         consumer_of(broker, "t", session_timeout_ms=1000, heartbeat_interval_ms=900)
     )
     await take(slow, 10)
-    slow._coordinator._heartbeat_task.cancel()
+    coordinator_of(slow)._heartbeat_task.cancel()
     await asyncio.sleep(1.3)
 
     with pytest.raises((CommitFailedError, IllegalStateError)):
-        await slow.commit({partition: 1 for partition in slow.assignment()})
+        await slow.commit(dict.fromkeys(slow.assignment(), 1))
 
 
 async def test_seeking_by_offset_and_by_time(broker: Broker, stack: AsyncExitStack) -> None:

@@ -5,7 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.cimpl import NewTopic
 
 from huiyin_broker import Broker
 from tests.broker.conftest import StartBroker
@@ -51,7 +53,8 @@ def consumer_of(bootstrap: str, **options: object) -> Consumer:
 
 
 def read_until(consumers: list[Consumer], count: int, *, seconds: float = 20) -> list[int]:
-    deadline, numbers = time.monotonic() + seconds, []
+    deadline = time.monotonic() + seconds
+    numbers: list[int] = []
     while len(numbers) < count and time.monotonic() < deadline:
         for consumer in consumers:
             for message in consumer.consume(500, timeout=0.05):

@@ -52,7 +52,7 @@ class WireClient:
         """Return the next answer."""
         frame = await self.answer_frame()
         schema = load_response_schema(api_key, version)
-        _, used = entity_reader(schema.__header_schema__)(frame, 0)  # type: ignore[type-var]
+        _, used = entity_reader(schema.__header_schema__)(frame, 0)
         return entity_reader(schema)(frame, used)[0]
 
     async def answer_frame(self) -> bytes:
@@ -83,7 +83,7 @@ def request(api_key: int, version: int, correlation_id: int, **values: Any) -> b
         "client_id": "wire",
     }
     buffer = io.BytesIO()
-    entity_writer(header)(buffer, fit(header, head))  # type: ignore[arg-type]
+    entity_writer(header)(buffer, fit(header, head))
     entity_writer(schema)(buffer, fit(schema, values))
     return buffer.getvalue()
 

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from huiyin_broker.errors import BrokerError, PortInUse
@@ -28,6 +30,7 @@ def run_broker(
     data_dir: Annotated[Path | None, typer.Option(help="where the log is kept")] = None,
 ) -> None:
     """Run the embedded broker alone until SIGTERM; print `ready 127.0.0.1:PORT` once clients can connect."""
+    _log_to_stderr()
     try:
         settings = settings_from(os.environ, port=port, data_dir=data_dir)
         asyncio.run(serve_on_free_port(settings, may_move=_may_move(os.environ, port=port)))
@@ -64,6 +67,18 @@ async def serve_on_free_port(settings: BrokerSettings, *, may_move: bool) -> Non
         else:
             _port_file(settings).unlink(missing_ok=True)
             return
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
 
 
 def _announce(broker: Broker) -> None:

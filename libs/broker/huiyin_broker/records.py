@@ -16,7 +16,9 @@ _ATTRIBUTES = struct.Struct(">h")
 _STAMPS = struct.Struct(">qq")
 _ATTRIBUTES_AT, _STAMPS_AT = 21, 27
 _CODEC_MASK, _NONE, _GZIP = 0x07, 0, 1
-_LARGEST_OPENED = 16 * 1024 * 1024
+_LARGEST_OPENED = 8 * 1024 * 1024
+_SMALLEST_RECORD = 6
+_LONGEST_VARINT = 10
 
 
 def first_stamped_from(payload: bytes, *, timestamp_ms: int) -> tuple[int, int]:
@@ -49,6 +51,8 @@ def _deltas(records: bytes) -> Iterator[tuple[int, int]]:
     position = 0
     while position < len(records):
         length, start = _varint(records, position)
+        if length < _SMALLEST_RECORD:
+            raise ValueError("record too small")
         stamp_delta, after_stamp = _varint(records, start + 1)
         offset_delta, _ = _varint(records, after_stamp)
         yield stamp_delta, offset_delta
@@ -57,11 +61,10 @@ def _deltas(records: bytes) -> Iterator[tuple[int, int]]:
 
 def _varint(buffer: bytes, position: int) -> tuple[int, int]:
     """Read a zig-zag varint; return it and the position after it."""
-    value = shift = 0
-    while True:
-        byte = buffer[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
+    value = 0
+    for index in range(_LONGEST_VARINT):
+        byte = buffer[position + index]
+        value |= (byte & 0x7F) << (7 * index)
         if not byte & 0x80:
-            return (value >> 1) ^ -(value & 1), position
-        shift += 7
+            return (value >> 1) ^ -(value & 1), position + index + 1
+    raise ValueError("varint too long")

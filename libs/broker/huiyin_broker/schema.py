@@ -61,14 +61,18 @@ def lock_log(path: Path) -> TextIO:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the log for writing, making its tables when it is new. Blocks. Raises LogUnusable."""
+    """Open the log for writing, making it, readable for its owner alone, when it is new. Blocks.
+
+    Raises LogUnusable.
+    """
     if path.exists() and not os.access(path, os.W_OK):
         raise LogUnusable(path, "it is read-only")
     connection = None
     try:
+        path.touch(mode=0o600)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         _prepare(connection, path)
-    except (sqlite3.Error, LogUnusable) as error:
+    except (sqlite3.Error, OSError, LogUnusable) as error:
         if connection is not None:
             connection.close()
         if isinstance(error, LogUnusable):

@@ -1,0 +1,134 @@
+"""kill -9 of a broker under load: nothing acknowledged is lost, nothing is there twice, order holds."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from tests.support.servers import free_ports
+
+PRODUCERS = 4
+KILLS = 3
+PARTITIONS = 4
+
+
+class BrokerProcess:
+    """A broker in a process of its own, that can be killed and started again on its log."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self._command = [str(Path(sys.executable).with_name("huiyin")), "broker"]
+        self._command += ["--data-dir", str(data_dir), "--port", str(port)]
+        self.bootstrap = f"127.0.0.1:{port}"
+        self._process: subprocess.Popen[str] | None = None
+
+    async def start(self) -> None:
+        environment = {**os.environ, "HUIYIN_BROKER_PARTITIONS": str(PARTITIONS)}
+        self._process = subprocess.Popen(
+            self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout is not None
+        assert (await asyncio.to_thread(self._process.stdout.readline)).startswith("ready")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.communicate()
+            self._process = None
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[BrokerProcess]:
+    (port,) = free_ports(1)
+    broker = BrokerProcess(tmp_path, port)
+    await broker.start()
+    yield broker
+    broker.kill()
+
+
+class Sender:
+    """Sends numbered records one after the other with an idempotent producer and keeps what was acknowledged."""
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self._bootstrap = bootstrap
+        self.name = name
+        self.acknowledged: list[int] = []
+        self.is_stopping = False
+
+    async def run(self) -> None:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap, enable_idempotence=True, retry_backoff_ms=20
+        ) as producer:
+            number = 0
+            while not self.is_stopping:
+                try:
+                    await producer.send_and_wait(
+                        "t", f"{self.name}:{number}".encode(), key=self.name.encode()
+                    )
+                except KafkaError:
+                    continue
+                self.acknowledged.append(number)
+                number += 1
+
+
+async def read_all(bootstrap: str) -> list[str]:
+    """Return all records of the topic, in order within each partition."""
+    partitions = [TopicPartition("t", number) for number in range(PARTITIONS)]
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        values: list[str] = []
+        while len(values) < sum(ends.values()):
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                values += [record.value.decode() for record in batch]
+        return values
+
+
+async def test_a_killed_broker_loses_and_doubles_nothing(process: BrokerProcess) -> None:
+    senders = [Sender(process.bootstrap, f"p{number}") for number in range(PRODUCERS)]
+    running = [asyncio.create_task(sender.run()) for sender in senders]
+    for _ in range(KILLS):
+        await asyncio.sleep(1.2)
+        process.kill()
+        await process.start()
+    await asyncio.sleep(1.2)
+    for sender in senders:
+        sender.is_stopping = True
+    await asyncio.wait_for(asyncio.gather(*running), 30)
+
+    async with asyncio.timeout(30):
+        stored = await read_all(process.bootstrap)
+
+    acknowledged = {f"{sender.name}:{number}" for sender in senders for number in sender.acknowledged}
+    assert len(acknowledged) > 100
+    assert acknowledged <= set(stored)
+    assert len(stored) == len(set(stored))
+    for sender in senders:
+        numbers = [int(value.split(":")[1]) for value in stored if value.startswith(f"{sender.name}:")]
+        assert numbers == sorted(numbers)
+
+
+async def test_a_torn_end_of_the_write_ahead_log_costs_nothing_acknowledged(
+    process: BrokerProcess, tmp_path: Path
+) -> None:
+    sender = Sender(process.bootstrap, "p")
+    running = asyncio.create_task(sender.run())
+    await asyncio.sleep(0.8)
+    sender.is_stopping = True
+    await asyncio.wait_for(running, 10)
+    process.kill()
+    with (tmp_path / "broker.db-wal").open("ab") as ahead:
+        ahead.write(os.urandom(5000))
+
+    await process.start()
+
+    async with asyncio.timeout(30):
+        stored = await read_all(process.bootstrap)
+    assert len(stored) == len(sender.acknowledged) > 20

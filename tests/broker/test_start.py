@@ -1,0 +1,119 @@
+import os
+import socket
+import sqlite3
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from huiyin_broker import Broker, BrokerSettings, LogLocked, LogUnusable, NotLoopback, PortInUse
+from huiyin_broker.schema import APPLICATION_ID, VERSION
+from tests.broker.conftest import StartBroker
+from tests.broker.wire import WireClient
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "localhost", ""])  # noqa: S104
+def test_only_loopback_addresses_are_accepted(settings: BrokerSettings, host: str) -> None:
+    with pytest.raises(NotLoopback):
+        Broker(replace(settings, host=host))
+
+
+async def test_any_free_port_is_found_and_named(broker: Broker) -> None:
+    assert broker.port > 0
+    assert broker.bootstrap == f"127.0.0.1:{broker.port}"
+
+
+async def test_a_busy_port_is_told_and_nothing_is_held(settings: BrokerSettings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+
+        with pytest.raises(PortInUse) as refused:
+            await Broker(replace(settings, port=port)).start()
+
+    assert refused.value.port == port
+    again = Broker(replace(settings, port=port))
+    await again.start()
+    await again.stop()
+
+
+async def test_two_brokers_never_open_one_log(broker: Broker, start_broker: StartBroker) -> None:
+    with pytest.raises(LogLocked):
+        await start_broker()
+
+
+async def test_a_stopped_broker_lets_go_of_port_and_log(start_broker: StartBroker) -> None:
+    first = await start_broker()
+    await first.stop()
+
+    again = await start_broker(port=first.port)
+
+    async with WireClient(again) as client:
+        assert (await client.call(18, 0)).api_keys
+
+
+async def test_a_log_of_a_newer_version_is_not_touched(
+    settings: BrokerSettings, start_broker: StartBroker
+) -> None:
+    await (await start_broker()).stop()
+    with sqlite3.connect(settings.path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+
+    with pytest.raises(LogUnusable, match="newer version"):
+        await start_broker()
+
+
+async def test_another_sqlite_file_is_not_a_log(settings: BrokerSettings, start_broker: StartBroker) -> None:
+    with sqlite3.connect(settings.path) as connection:
+        connection.execute("CREATE TABLE precious (value)")
+
+    with pytest.raises(LogUnusable, match="not a broker log"):
+        await start_broker()
+    tables = sqlite3.connect(settings.path).execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("precious",)]
+
+
+async def test_a_file_that_is_no_database_is_not_a_log(
+    settings: BrokerSettings, start_broker: StartBroker
+) -> None:
+    settings.path.write_bytes(b"letters to the editor" * 100)
+
+    with pytest.raises(LogUnusable, match="not a database"):
+        await start_broker()
+
+
+async def test_a_folder_in_the_place_of_the_log_is_told(
+    settings: BrokerSettings, start_broker: StartBroker
+) -> None:
+    settings.path.mkdir()
+
+    with pytest.raises(LogUnusable):
+        await start_broker()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_read_only_folder_is_told(tmp_path: Path, start_broker: StartBroker) -> None:
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+
+    with pytest.raises(LogUnusable, match="denied"):
+        await start_broker(path=folder / "broker.db")
+
+
+async def test_a_folder_below_a_file_is_told(tmp_path: Path, start_broker: StartBroker) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(LogUnusable):
+        await start_broker(path=tmp_path / "file" / "broker.db")
+
+
+async def test_the_log_is_marked_as_one(settings: BrokerSettings, broker: Broker) -> None:
+    connection = sqlite3.connect(settings.path)
+
+    assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_others_on_the_machine_cannot_read_the_log(settings: BrokerSettings, broker: Broker) -> None:
+    assert stat.S_IMODE(settings.path.stat().st_mode) == 0o600
