@@ -1,0 +1,279 @@
+"""What a case adds to the rollup: a pure function of its ledger.
+
+When a ledger changes, the rollup changes by the difference of two contributions; a recount adds up those of all
+ledgers. Volumes fall on the local date of `occurred_at`, figures of clocks and work on that of the fact.
+Type, store and the like are the case's as known now, so a correction moves what was counted before. The department is
+the one that did or missed the work; before any work, the one where the case stands.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from huiyin_analytics.domain.buckets import bucket_of
+from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, facts_of_kind
+from huiyin_contracts.vocabulary import ClockState, Step
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Measure(StrEnum):
+    """What is counted; some have variants, some buckets, durations also a total in milliseconds."""
+
+    RECEIVED = "received"
+    OUTCOME = "outcome"
+    RATING = "rating"
+    NPS = "nps"
+    ROUTED = "routed"
+    REROUTED = "rerouted"
+    CLOSED = "closed"
+    MERGED = "merged"
+    ANSWERED = "answered"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    ARCHIVED = "archived"
+    REVIEWED = "reviewed"
+    MET = "met"
+    BREACHED = "breached"
+    WARNED = "warned"
+    CLASSIFICATION_TIME = "classification_time"
+    RESPONSE_TIME = "response_time"
+    RESOLUTION_TIME = "resolution_time"
+
+
+class Cell(NamedTuple):
+    """One place in the rollup; `day` is an ISO date, what is not known is an empty text."""
+
+    measure: str
+    day: str
+    variant: str
+    bucket: int
+    channel: str
+    nature: str
+    type: str
+    subtype: str
+    department: str
+    store: str
+    urgency: str
+
+
+CELL_COLUMNS: Final = tuple(Cell.__annotations__)
+"""The names of a cell's places, as columns of the rollup."""
+
+
+class Tally(NamedTuple):
+    """What a cell holds: how many, and the total of their durations (milliseconds) or ratings (percents)."""
+
+    n: int
+    total: int
+
+
+Contribution = Mapping[Cell, Tally]
+
+_COUNTED: Final[Mapping[str, Measure]] = {
+    Step.ANSWERED: Measure.ANSWERED,
+    Step.RESOLVED: Measure.RESOLVED,
+    Step.REOPENED: Measure.REOPENED,
+    Step.ARCHIVED: Measure.ARCHIVED,
+}
+_ANSWERS: Final = frozenset({Step.ANSWERED.value, Step.RESOLVED.value})
+_ENDS: Final = frozenset({Step.REOPENED.value, Step.ARCHIVED.value, Step.MERGED.value})
+
+
+def contribution_of(ledger: Ledger, zone: ZoneInfo) -> Contribution:
+    """Return all that a case adds to the rollup, by cell."""
+    return _Count(ledger, zone).everything() if ledger else {}
+
+
+def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cell, Tally]]:
+    """Give what must be added to each cell to turn one contribution into another."""
+    for cell in before.keys() | after.keys():
+        old, new = before.get(cell, _NOTHING), after.get(cell, _NOTHING)
+        if old != new:
+            yield cell, Tally(new.n - old.n, new.total - old.total)
+
+
+_NOTHING: Final = Tally(0, 0)
+
+
+@dataclass(slots=True)
+class _Case:
+    """What a case is known as now."""
+
+    channel: str
+    nature: str
+    type: str
+    subtype: str
+    department: str
+    store: str
+    urgency: str
+
+
+class _Count:
+    """Adds up one case."""
+
+    def __init__(self, ledger: Ledger, zone: ZoneInfo) -> None:
+        self._ledger = ledger
+        self._zone = zone
+        self._routings = sorted(facts_of_kind(ledger, Kind.ROUTED), key=lambda fact: int(fact.of))
+        self._steps = [fact.said for fact in facts_of_kind(ledger, Kind.STEP)]
+        self._case = _case_of(ledger, self._routings)
+        self._n: Counter[Cell] = Counter()
+        self._total: Counter[Cell] = Counter()
+
+    def everything(self) -> Contribution:
+        """Return the sum of all that the ledger says."""
+        self._count_volumes()
+        self._count_decision()
+        self._count_routings()
+        self._count_steps()
+        self._count_spans()
+        self._count_clocks()
+        return {cell: Tally(n, self._total[cell]) for cell, n in self._n.items()}
+
+    def _count_volumes(self) -> None:
+        received = self._ledger.get(Kind.RECEIVED)
+        classified = self._ledger.get(Kind.CLASSIFIED)
+        if classified is not None:
+            at = classified.said["occurred_at"]
+            self._add(Measure.OUTCOME, at, variant=classified.said["outcome"])
+        if received is None:
+            return
+        said = received.said
+        self._add(Measure.RECEIVED, said["occurred_at"])
+        if said["rating"] is not None:
+            self._add(Measure.RATING, said["occurred_at"], bucket=said["rating"], total=said["rating"])
+        if said["nps"] is not None:
+            self._add(Measure.NPS, said["occurred_at"], bucket=said["nps"], total=said["nps"])
+
+    def _count_decision(self) -> None:
+        decided = self._ledger.get(Kind.DECIDED)
+        if decided is not None:
+            self._add_span(Measure.CLASSIFICATION_TIME, decided.said["received_at"], decided.said["at"])
+
+    def _count_routings(self) -> None:
+        if not self._routings:
+            return
+        first, *others = (fact.said for fact in self._routings)
+        self._add(Measure.ROUTED, first["at"])
+        for said in others:
+            self._add(Measure.REROUTED, said["at"], department=said["department"])
+        last = max((said for said in self._steps if said["step"] in _ENDS), key=_version, default=None)
+        if last is not None and last["step"] != Step.REOPENED:
+            measure = Measure.CLOSED if last["step"] == Step.ARCHIVED else Measure.MERGED
+            self._add(measure, first["at"])
+
+    def _count_steps(self) -> None:
+        for said in self._steps:
+            measure = _COUNTED.get(said["step"])
+            if measure is not None:
+                self._add(measure, said["at"], department=said["department"])
+            elif said["step"] == Step.REVIEWED:
+                variant = "satisfied" if said["satisfied"] else "unsatisfied"
+                self._add(Measure.REVIEWED, said["at"], variant=variant, department=said["department"])
+
+    def _count_spans(self) -> None:
+        """Count the durations of each cycle by itself: a reopened ticket is not as slow as it is old."""
+        for cycle, started_at in self._cycles().items():
+            own = [said for said in self._steps if said["cycle"] == cycle]
+            answer = min((said for said in own if said["step"] in _ANSWERS), key=_version, default=None)
+            solution = min(
+                (said for said in own if said["step"] == Step.RESOLVED), key=_version, default=None
+            )
+            if answer is not None:
+                self._add_span(Measure.RESPONSE_TIME, started_at, answer["at"], answer["department"])
+            if solution is not None:
+                self._add_span(Measure.RESOLUTION_TIME, started_at, solution["at"], solution["department"])
+
+    def _cycles(self) -> dict[int, str]:
+        """Return when each cycle began: with the first routing, then with each reopening."""
+        reopenings = {said["cycle"]: said["at"] for said in self._steps if said["step"] == Step.REOPENED}
+        first = {1: self._routings[0].said["at"]} if self._routings else {}
+        return first | reopenings
+
+    def _count_clocks(self) -> None:
+        for fact in self._ledger.values():
+            said = fact.said
+            match fact.kind:
+                case Kind.CLOCK if said["state"] == ClockState.MET and said["met_at"]:
+                    self._add_clock(Measure.MET, said, at=said["met_at"])
+                case Kind.WARNED:
+                    self._add_clock(Measure.WARNED, said, at=said["at"])
+        for said in _standing_breaches(self._ledger):
+            self._add_clock(Measure.BREACHED, said, at=said["at"])
+
+    def _add_clock(self, measure: Measure, said: Mapping[str, Any], *, at: str) -> None:
+        self._add(measure, at, variant=said["target"], department=said["department"] or "")
+
+    def _add_span(
+        self, measure: Measure, started_at: str, ended_at: str, department: str | None = None
+    ) -> None:
+        span = datetime.fromisoformat(ended_at) - datetime.fromisoformat(started_at)
+        milliseconds = max(span // _MILLISECOND, 0)
+        bucket = bucket_of(milliseconds)
+        self._add(measure, ended_at, bucket=bucket, total=milliseconds, department=department)
+
+    def _add(
+        self,
+        measure: Measure,
+        at: str,
+        *,
+        variant: str = "",
+        bucket: int = 0,
+        total: int = 0,
+        department: str | None = None,
+    ) -> None:
+        case = self._case
+        cell = Cell(
+            measure.value,
+            datetime.fromisoformat(at).astimezone(self._zone).date().isoformat(),
+            variant,
+            bucket,
+            case.channel,
+            case.nature,
+            case.type,
+            case.subtype,
+            case.department if department is None else department,
+            case.store,
+            case.urgency,
+        )
+        self._n[cell] += 1
+        self._total[cell] += total
+
+
+def _case_of(ledger: Ledger, routings: list[Fact]) -> _Case:
+    classified = ledger.get(Kind.CLASSIFIED)
+    labelled = classified or (routings[-1] if routings else None)
+    labels = labelled.said if labelled else {}
+    standing = routings[-1] if routings else classified
+    came = labelled or ledger.get(Kind.RECEIVED) or ledger.get(Kind.ATTACHED)
+    origin = came.said if came else {}
+    return _Case(
+        channel=origin.get("channel") or "",
+        nature=labels.get("nature") or "",
+        type=labels.get("type") or "",
+        subtype=labels.get("subtype") or "",
+        department=(standing.said["department"] if standing else None) or "",
+        store=origin.get("store") or "",
+        urgency=labels.get("urgency") or "",
+    )
+
+
+def _standing_breaches(ledger: Ledger) -> Iterator[Mapping[str, Any]]:
+    """Give the last breach of each clock that was told more often than taken back."""
+    retracted = Counter(fact.said["clock"] for fact in facts_of_kind(ledger, Kind.RETRACTED))
+    breached: dict[str, list[Mapping[str, Any]]] = {}
+    for fact in facts_of_kind(ledger, Kind.BREACHED):
+        breached.setdefault(fact.said["clock"], []).append(fact.said)
+    for clock, told in breached.items():
+        if len(told) > retracted[clock]:
+            yield max(told, key=lambda said: datetime.fromisoformat(said["at"]))
+
+
+def _version(said: Mapping[str, Any]) -> int:
+    version: int = said["version"]
+    return version

@@ -1,0 +1,46 @@
+"""Events analytics takes: all that say something of a case, the names of units, and API keys."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_analytics.usecases import folding, names
+from huiyin_chassis.auth import subscribe_keys
+from huiyin_contracts.event import Event
+from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, FeedbackReceived
+from huiyin_contracts.people import UnitChanged
+from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.tickets import TicketProgressed, TicketRouted
+from huiyin_eventbus.subscriptions import Received, Subscriptions
+
+CASE_EVENTS: Final[tuple[type[Event], ...]] = (
+    FeedbackReceived,
+    FeedbackClassified,
+    FeedbackAttached,
+    TicketRouted,
+    TicketProgressed,
+    SlaScheduled,
+    SlaWarned,
+    SlaBreached,
+    SlaRetracted,
+)
+"""What figures are folded from."""
+
+subscriptions: Final = Subscriptions()
+subscribe_keys(subscriptions)
+
+
+async def on_case_event(tx: AsyncConnection, received: Sequence[Received[Any]]) -> None:
+    """Count what an event says of its case."""
+    await folding.fold_events(tx, received)
+
+
+for _event in CASE_EVENTS:
+    subscriptions.on(_event)(on_case_event)
+
+
+@subscriptions.on(UnitChanged)
+async def on_unit_changed(tx: AsyncConnection, received: Sequence[Received[UnitChanged]]) -> None:
+    """Keep the names of units."""
+    await names.save_units(tx, received)
