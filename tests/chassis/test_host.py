@@ -64,6 +64,7 @@ def test_verify_finds_an_effect_that_was_lost_and_an_event_never_taken(huiyin: H
     with sqlite3.connect(huiyin.data_dir / "example.db") as database:
         database.execute("UPDATE notes SET likes = 0 WHERE id = 'n1'")
         database.execute("DELETE FROM inbox WHERE event_id = (SELECT min(event_id) FROM inbox)")
+        database.execute("UPDATE consumer_offset SET next_offset = next_offset + 9 WHERE next_offset > 0")
     database.close()
 
     verified = huiyin.run("verify", "--json")
@@ -72,6 +73,8 @@ def test_verify_finds_an_effect_that_was_lost_and_an_event_never_taken(huiyin: H
     assert verified.returncode == 1
     assert findings["example: liked_once"]["examples"] == ["n1 has 0 likes"]
     assert findings["example: every event taken"]["count"] == 1
+    assert findings["example: log as long as it was read"]["ok"] is False
+    assert findings["example: log read to its end"]["ok"] is True
 
 
 def test_poison_is_a_dead_letter_that_verify_tells_and_the_operator_settles(huiyin: Huiyin) -> None:

@@ -39,14 +39,22 @@ async def nothing_parked(tx: AsyncConnection, _service: Service, _logbook: "Logb
 
 async def caught_up(tx: AsyncConnection, service: Service, logbook: "Logbook") -> list[str]:
     """Return partitions of subscribed topics that the service has not read to their end."""
-    offsets = select(consumer_offset.c.topic, consumer_offset.c.part, consumer_offset.c.next_offset)
-    mine = await tx.execute(offsets.where(consumer_offset.c.grp == service.name))
-    read = {(row.topic, row.part): row.next_offset for row in mine}
+    read = await _positions(tx, service)
     return [
         f"{name} partition {partition}: at {read.get((name, partition), 0)} of {end}"
         for name in _subscribed(service, logbook)
         for partition, end in logbook.topics[name].ends.items()
         if end > logbook.topics[name].starts[partition] and read.get((name, partition), 0) < end
+    ]
+
+
+async def log_not_shorter(tx: AsyncConnection, service: Service, logbook: "Logbook") -> list[str]:
+    """Return partitions of which the service has read more than there is: the log was lost or cut."""
+    ends = {(topic.name, partition): end for topic in logbook for partition, end in topic.ends.items()}
+    return [
+        f"{name} partition {partition}: {offset} were read, {ends.get((name, partition), 0)} are there"
+        for (name, partition), offset in (await _positions(tx, service)).items()
+        if offset > ends.get((name, partition), 0)
     ]
 
 
@@ -62,6 +70,12 @@ async def every_event_taken(
         for entry in logbook.topics[name].entries.values()
         if entry.time >= oldest and entry.id not in known
     ]
+
+
+async def _positions(tx: AsyncConnection, service: Service) -> dict[tuple[str, int], int]:
+    offsets = select(consumer_offset.c.topic, consumer_offset.c.part, consumer_offset.c.next_offset)
+    mine = await tx.execute(offsets.where(consumer_offset.c.grp == service.name))
+    return {(row.topic, row.part): row.next_offset for row in mine}
 
 
 def _subscribed(service: Service, logbook: "Logbook") -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from huiyin_chassis.logreader import bounds, event_topics, log_reader, partitions_of
+from huiyin_chassis.logreader import bounds, event_partitions, log_reader
 from huiyin_contracts.errors import MalformedEvent
 from huiyin_contracts.event import Envelope
 
@@ -80,25 +80,24 @@ async def read_log(kafka: "KafkaSettings") -> Logbook:
 
     Raises aiokafka's KafkaError when the broker is out of reach, TimeoutError when it gives nothing for 30 seconds.
     """
-    async with log_reader(kafka) as reader:
-        topics = {name: Topic(name) for name in await event_topics(reader)}
-        places = await _assign(reader, topics)
-        await _read_to_end(reader, places, topics=topics)
+    places = await event_partitions(kafka)
+    topics = {name: Topic(name) for name in sorted({place.topic for place in places})}
+    if places:
+        async with log_reader(kafka) as reader:
+            await _go_to_start(reader, places, topics=topics)
+            await _read_to_end(reader, places, topics=topics)
     return Logbook(topics)
 
 
-async def _assign(reader: "AIOKafkaConsumer", topics: dict[str, Topic]) -> "list[TopicPartition]":
+async def _go_to_start(
+    reader: "AIOKafkaConsumer", places: "list[TopicPartition]", *, topics: dict[str, Topic]
+) -> None:
     """Let the reader begin at the start of every partition, and note where each starts and ends."""
-    places = partitions_of(reader, topics)
-    if not places:
-        return []
-    reader.assign(places)
     starts, ends = await bounds(reader, places)
     for place in places:
         topics[place.topic].starts[place.partition] = starts[place]
         topics[place.topic].ends[place.partition] = ends[place]
-    await reader.seek_to_beginning(*places)
-    return places
+        reader.seek(place, starts[place])
 
 
 async def _read_to_end(

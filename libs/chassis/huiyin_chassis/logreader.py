@@ -1,6 +1,6 @@
 """Reads the log outside every consumer group, so that nobody's offsets move: for operators' commands."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -32,27 +32,39 @@ async def log_reader(kafka: "KafkaSettings") -> "AsyncIterator[AIOKafkaConsumer]
         await reader.stop()
 
 
-async def event_topics(reader: "AIOKafkaConsumer") -> list[str]:
-    """Return the names of all topics but Kafka's own and copies of dead letters."""
-    names = await reader.topics()
-    return sorted(name for name in names if not name.startswith("__") and not name.endswith(_DEAD_LETTERS))
+async def event_partitions(kafka: "KafkaSettings", topics: Collection[str] = ()) -> "list[TopicPartition]":
+    """Return all partitions of the topics of events, or of those named; none of a topic that does not exist.
 
-
-def partitions_of(reader: "AIOKafkaConsumer", topics: Iterable[str]) -> "list[TopicPartition]":
-    """Return all partitions of some topics; none of a topic that does not exist."""
+    Topics of Kafka's own and copies of dead letters are no topics of events.
+    """
     from aiokafka import TopicPartition  # noqa: PLC0415
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415
 
-    return [
-        TopicPartition(topic, partition)
-        for topic in topics
-        for partition in sorted(reader.partitions_for_topic(topic) or ())
-    ]
+    admin = AIOKafkaAdminClient(**kafka.client())
+    try:
+        await admin.start()
+        described = await admin.describe_topics()
+    finally:
+        await admin.close()
+    return sorted(
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in described
+        if _is_wanted(topic["topic"], topics)
+        for partition in topic["partitions"]
+    )
+
+
+def _is_wanted(name: str, topics: Collection[str]) -> bool:
+    if topics:
+        return name in topics
+    return not name.startswith("__") and not name.endswith(_DEAD_LETTERS)
 
 
 async def bounds(
     reader: "AIOKafkaConsumer", places: "list[TopicPartition]"
 ) -> "tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]":
-    """Return the first offset and the next one to be written, of each partition."""
+    """Assign partitions to a reader; return the first offset and the next one to be written, of each."""
     if not places:
         return {}, {}
+    reader.assign(places)
     return await reader.beginning_offsets(places), await reader.end_offsets(places)

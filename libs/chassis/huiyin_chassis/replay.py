@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from huiyin_chassis.db import Database
-from huiyin_chassis.logreader import bounds, log_reader, partitions_of
+from huiyin_chassis.logreader import bounds, event_partitions, log_reader
 from huiyin_chassis.service import Service
 from huiyin_eventbus.offsets import rewind
 
@@ -35,10 +35,12 @@ async def replay(
     """
     subscribed = service.subscriptions.topics if service.subscriptions is not None else ()
     wanted = [topic for topic in subscribed if not topics or topic in topics]
+    places = await event_partitions(kafka, wanted) if wanted else []
+    if not places:
+        return dict.fromkeys(wanted, 0)
     async with log_reader(kafka) as reader:
-        places = partitions_of(reader, wanted)
         starts, ends = await bounds(reader, places)
-        if since is not None and places:
+        if since is not None:
             starts = await _offsets_at(reader, places, since=since, ends=ends)
     async with database.writing() as tx:
         await rewind(tx, service.name, starts)

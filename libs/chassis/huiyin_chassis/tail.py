@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from huiyin_chassis.logreader import bounds, event_topics, log_reader, partitions_of
+from huiyin_chassis.logreader import bounds, event_partitions, log_reader
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,8 +22,11 @@ async def newest_events(kafka: "KafkaSettings", topics: Sequence[str], *, limit:
 
     Raises aiokafka's KafkaError without a broker, TimeoutError when it does not answer.
     """
+    places = await event_partitions(kafka, topics)
+    if not places:
+        return []
     async with asyncio.timeout(READ_WITHIN_SECONDS), log_reader(kafka) as reader:
-        left = await _seek_back(reader, topics, by=limit)
+        left = await _seek_back(reader, places, by=limit)
         found: list[dict[str, Any]] = []
         while left:
             for place, records in (await reader.getmany(*left, timeout_ms=_POLL_MILLISECONDS)).items():
@@ -35,9 +38,10 @@ async def newest_events(kafka: "KafkaSettings", topics: Sequence[str], *, limit:
 
 
 async def following_events(kafka: "KafkaSettings", topics: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
-    """Give events as they come, without end."""
+    """Give events as they come, without end; of the topics that are there now."""
+    places = await event_partitions(kafka, topics)
     async with log_reader(kafka) as reader:
-        await _seek_back(reader, topics, by=0)
+        await _seek_back(reader, places, by=0)
         while True:
             for place, records in (await reader.getmany(timeout_ms=_POLL_MILLISECONDS)).items():
                 for row in _rows(place, records):
@@ -45,13 +49,9 @@ async def following_events(kafka: "KafkaSettings", topics: Sequence[str]) -> Asy
 
 
 async def _seek_back(
-    reader: "AIOKafkaConsumer", topics: Sequence[str], *, by: int
+    reader: "AIOKafkaConsumer", places: "list[TopicPartition]", *, by: int
 ) -> "dict[TopicPartition, int]":
     """Place the reader this far before every partition's end, and return the ends of those that have something."""
-    places = partitions_of(reader, topics or await event_topics(reader))
-    if not places:
-        return {}
-    reader.assign(places)
     starts, ends = await bounds(reader, places)
     for place in places:
         reader.seek(place, max(starts[place], ends[place] - by))

@@ -157,6 +157,7 @@ async def _findings_of_bus(service: Service, database: Database, logbook: Logboo
         "no open dead letter": buschecks.no_open_dead_letter,
         "nothing parked": buschecks.nothing_parked,
         "log read to its end": buschecks.caught_up,
+        "log as long as it was read": buschecks.log_not_shorter,
         "every event taken": partial(buschecks.every_event_taken, now=utc_now()),
     }
     async with database.reading() as tx:

@@ -1,0 +1,68 @@
+"""The log read once: gaps are told from repeats."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from huiyin_chassis.logbook import Topic
+from huiyin_contracts.event import Envelope
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def topic(*, start: int = 0) -> Topic:
+    return Topic("ticket.routed", starts={0: start}, ends={0: 100})
+
+
+def add(to: Topic, *events: tuple[str, int], key: str = "case") -> None:
+    for offset, (event_id, sequence) in enumerate(events):
+        envelope = Envelope(
+            id=event_id, source="/", type="ticket.routed", time=NOW, dataschema="/1.0", sequence=sequence
+        )
+        to.add(0, offset, key=key, envelope=envelope)
+
+
+def test_an_unbroken_sequence_is_well() -> None:
+    log = topic()
+
+    add(log, ("a", 1), ("b", 2), ("c", 3))
+
+    assert (log.broken, log.repeated) == ([], [])
+    assert set(log.entries) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    "events", [[("a", 2)], [("a", 1), ("b", 3)], [("a", 1), ("b", 1)], [("a", 1), ("b", 2), ("c", 1)]]
+)
+def test_a_missing_an_overtaking_and_a_doubled_number_are_broken(events: list[tuple[str, int]]) -> None:
+    log = topic()
+
+    add(log, *events)
+
+    assert len(log.broken) == 1
+
+
+def test_what_the_relay_published_twice_is_a_repeat_and_no_fault() -> None:
+    log = topic()
+
+    add(log, ("a", 1), ("b", 2), ("a", 1), ("b", 2), ("c", 3))
+
+    assert log.broken == []
+    assert len(log.repeated) == 2
+
+
+def test_every_key_counts_for_itself() -> None:
+    log = topic()
+
+    add(log, ("a", 1), key="one")
+    add(log, ("b", 1), key="two")
+
+    assert log.broken == []
+
+
+def test_where_retention_has_cut_the_beginning_off_a_key_may_begin_anywhere() -> None:
+    log = topic(start=50)
+
+    add(log, ("a", 7), ("b", 8), ("c", 10))
+
+    assert len(log.broken) == 1
