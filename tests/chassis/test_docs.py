@@ -20,7 +20,9 @@ def service(name: str, *fields: str) -> FastAPI:
     router = APIRouter()
 
     @router.get(f"/v1/{name}", name=f"list_{name}", response_model=Page[view])  # type: ignore[valid-type]  # made here
-    async def list_items(request: PageRequest, principal: Annotated[Principal, require()]) -> Any:
+    async def list_items(
+        request: PageRequest, principal: Annotated[Principal, require("tickets:read")]
+    ) -> Any:
         return Page(items=[])
 
     return app_of(router, name=name)
@@ -55,7 +57,8 @@ async def test_operations_are_named_by_their_functions_and_fail_with_problems() 
     operation = document["paths"]["/v1/tickets"]["get"]
     assert document["openapi"].startswith("3.1")
     assert operation["operationId"] == "list_tickets"
-    assert operation["security"] == [{"ApiKey": []}]
+    assert operation["security"] == [{"ApiKey": ["tickets:read"]}]
+    assert document["components"]["securitySchemes"]["ApiKey"]["scheme"] == "bearer"
     assert set(operation["responses"]) == {"200", "4XX", "5XX"}
     assert "application/problem+json" in document["components"]["responses"]["Problem"]["content"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
@@ -67,7 +70,7 @@ async def test_services_on_one_port_share_one_description_and_keep_their_own_sch
     document = await described(create_suite_app(apps, healths={}))
 
     schemas = document["components"]["schemas"]
-    assert set(document["paths"]) == {"/v1/tickets", "/v1/clocks"}
+    assert {"/v1/tickets", "/v1/clocks", "/v1/dead-letters"} <= set(document["paths"])
     assert set(schemas["View"]["properties"]) == {"id"}
     assert set(schemas["ClocksView"]["properties"]) == {"id", "state"}
     page = document["paths"]["/v1/clocks"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

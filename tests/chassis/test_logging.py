@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from huiyin_chassis.logging import REDACTED, configure_logging, redact
+from huiyin_eventbus.tracing import traced
 
 CANARY = "canary-7f3a"
 
@@ -31,7 +32,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 def test_a_fact_is_one_line_of_json_with_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging()
 
-    with structlog.contextvars.bound_contextvars(trace_id="abc"):
+    with traced("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
         structlog.get_logger().info("ticket_routed", ticket_id="T1", department="logistics", count=2)
 
     (line,) = lines(capsys)
@@ -42,7 +43,7 @@ def test_a_fact_is_one_line_of_json_with_its_fields(capsys: pytest.CaptureFixtur
         "ticket_id": "T1",
         "department": "logistics",
         "count": 2,
-        "trace_id": "abc",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
 
 

@@ -5,10 +5,9 @@ An endpoint without `require` is open to all; a service's tests list its open en
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any
 
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.keys import KeyRing, made_key, save_keys, sha256_of, subscribe_keys
@@ -27,12 +26,11 @@ __all__ = [
     "demand",
     "made_key",
     "require",
+    "requirement_of",
     "save_keys",
     "sha256_of",
     "subscribe_keys",
 ]
-
-_BEARER: Final = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer KEY`")
 
 
 async def authenticate(request: Request) -> Principal:
@@ -75,15 +73,14 @@ def demand(principal: Principal, scopes: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Requirement:
-    """A FastAPI dependency that lets in only keys with all of its scopes."""
+    """A FastAPI dependency that lets in only keys with all of its scopes.
+
+    The API's description finds it in routes; a security dependency of FastAPI's own would cost every request more.
+    """
 
     scopes: tuple[str, ...]
 
-    async def __call__(
-        self,
-        request: Request,
-        _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    ) -> Principal:
+    async def __call__(self, request: Request) -> Principal:
         """Return the principal, or raise a 401, 403 or 429 Refusal."""
         principal = await authenticate(request)
         demand(principal, self.scopes)
@@ -106,12 +103,13 @@ async def admit(request: Request) -> None:
 
     Endpoints may name their dependencies in any order; a caller without a key must not take a write lock first.
     """
-    requirement = _requirement_of(request.scope.get("route"))
+    requirement = requirement_of(request.scope.get("route"))
     if requirement is not None:
         demand(await authenticate(request), requirement.scopes)
 
 
-def _requirement_of(route: object) -> Requirement | None:
+def requirement_of(route: object) -> Requirement | None:
+    """Return what a route demands of its callers, None when it is open to all."""
     dependant = getattr(route, "dependant", None)
     for dependency in getattr(dependant, "dependencies", ()):
         if isinstance(dependency.call, Requirement):

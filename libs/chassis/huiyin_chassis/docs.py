@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from huiyin_chassis.auth import requirement_of
 from huiyin_chassis.problems import MEDIA_TYPE, Problem
 
 _MEDIA_TYPES: Final = {
@@ -75,7 +76,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for operation in _operations(document):
         operation["responses"].pop("422", None)
         operation["responses"] |= _ERROR_ANSWERS
+    _declare_keys(document, app)
     return document
+
+
+def _declare_keys(document: dict[str, Any], app: FastAPI) -> None:
+    document["components"]["securitySchemes"] = {"ApiKey": {"type": "http", "scheme": "bearer"}}
+    for route in iter_route_contexts(app.routes):
+        requirement = requirement_of(route)
+        methods = route.methods if requirement is not None else None
+        for method in methods or ():
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is not None and requirement is not None:
+                # OpenAPI 3.1 lets schemes other than OAuth name the roles that are needed.
+                operation["security"] = [{"ApiKey": list(requirement.scopes)}]
 
 
 def merge(documents: Iterable[Mapping[str, Any]], *, title: str) -> dict[str, Any]:

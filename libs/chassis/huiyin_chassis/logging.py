@@ -14,6 +14,8 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from huiyin_eventbus import tracing
+
 REDACTED: Final = "[redacted]"
 _HIDDEN: Final = frozenset(
     {
@@ -56,6 +58,7 @@ def configure_logging(level: str = "info") -> None:
     """Send all logs of this process to stderr as JSON, from this level up; libraries only from `warning` up."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -86,6 +89,14 @@ def configure_logging(level: str = "info") -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
+
+
+def add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the trace in progress, if there is one: free for all that is not logged. A structlog processor."""
+    found = tracing.trace_id(tracing.current_traceparent())
+    if found is not None:
+        event.setdefault("trace_id", found)
+    return event
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Final
 
 import structlog
+from prometheus_client import Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +38,7 @@ class RequestFrame:
         self.app = app
         self.service = service
         self._in_flight = metrics.IN_FLIGHT.labels(service)
+        self._observers: dict[tuple[str, ...], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request within its trace."""
@@ -52,7 +54,7 @@ class RequestFrame:
     async def _framed(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = perf_counter()
         answer = _Answer(send)
-        with structlog.contextvars.bound_contextvars(trace_id=trace_id()), self._in_flight.track_inprogress():
+        with self._in_flight.track_inprogress():
             try:
                 await self.app(scope, receive, answer)
             except Exception:
@@ -66,7 +68,10 @@ class RequestFrame:
     def _count(self, scope: Scope, answer: "_Answer", *, seconds: float) -> None:
         status = str(answer.status or 499)  # 499: the caller left before the answer, as nginx counts it
         labels = (self.service, metrics.method_of(scope), metrics.route_of(scope), status)
-        metrics.REQUEST_SECONDS.labels(*labels).observe(seconds)
+        observer = self._observers.get(labels)
+        if observer is None:
+            observer = self._observers[labels] = metrics.REQUEST_SECONDS.labels(*labels)
+        observer.observe(seconds)
         if answer.problem is not None:
             metrics.REJECTED.labels(self.service, answer.problem).inc()
         log.debug(
