@@ -40,10 +40,10 @@ def opened(schema: Any) -> Any:
     return [opened(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def validate(data: object, schema: Schema) -> None:
-    jsonschema.Draft202012Validator(
-        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    ).validate(data)
+def faults(data: object, schema: Schema) -> list[str]:
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    validator = jsonschema.Draft202012Validator(schema, format_checker=checker)
+    return [error.message for error in validator.iter_errors(data)]
 
 
 @every_event
@@ -65,7 +65,7 @@ def test_every_golden_sample_of_every_version_parses_for_ever(event: type[Event]
     for version in versions_of(event.TYPE):
         golden = sample(event.TYPE, version)
 
-        validate(golden, read_snapshot(event.TYPE, version))
+        assert faults(golden, read_snapshot(event.TYPE, version)) == []
         parsed = event.model_validate_json(json.dumps(golden))
 
         assert parsed.key == golden[event.KEY]
@@ -81,7 +81,7 @@ def test_the_two_versions_before_can_read_the_newest_sample(event: type[Event]) 
     newest = sample(event.TYPE, event.VERSION)
 
     for version in versions_of(event.TYPE)[-3:]:
-        validate(newest, opened(read_snapshot(event.TYPE, version)))
+        assert faults(newest, opened(read_snapshot(event.TYPE, version))) == []
 
 
 @every_event
