@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from huiyin_chassis.auth import ROLES, SCOPES, KeyRing, Principal, made_key, require, save_keys, sha256_of
 from huiyin_chassis.clock import utc_now
@@ -30,6 +30,18 @@ async def list_tickets(principal: Annotated[Principal, require("tickets:read")])
 @router.post("/v1/tickets/accept")
 async def accept(tx: Writing, principal: Annotated[Principal, require("tickets:work")]) -> int:
     return 1
+
+
+Worker = Annotated[Principal, require("tickets:work")]
+
+
+async def opened_ticket(tx: Writing, worker: Worker) -> str:
+    return worker.id
+
+
+@router.post("/v1/tickets/return")
+async def give_back(ticket: Annotated[str, Depends(opened_ticket)]) -> str:
+    return ticket
 
 
 def changed(key: str = KEY, **fields: object) -> KeyChanged:
@@ -100,14 +112,15 @@ async def test_a_missing_scope_is_named(database_url: str) -> None:
         )
 
 
-async def test_a_caller_without_the_right_key_opens_no_transaction(database_url: str) -> None:
+@pytest.mark.parametrize("verb", ["accept", "return"])
+async def test_a_caller_without_the_right_key_opens_no_transaction(database_url: str, verb: str) -> None:
     async with opened(database_url) as database, client_of(app_of(router, database)) as client:
         await give(database, changed())
         async with database.writing():
             # On SQLite nobody else can write now: whoever tried to would wait.
             async with asyncio.timeout(5):
-                unknown = await client.post("/v1/tickets/accept")
-                unfit = await client.post("/v1/tickets/accept", headers=bearer(KEY))
+                unknown = await client.post(f"/v1/tickets/{verb}")
+                unfit = await client.post(f"/v1/tickets/{verb}", headers=bearer(KEY))
 
         assert (unknown.status_code, unfit.status_code) == (401, 403)
 

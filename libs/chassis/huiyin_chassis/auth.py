@@ -3,11 +3,12 @@
 An endpoint without `require` is open to all; a service's tests list its open endpoints.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.keys import KeyRing, made_key, save_keys, sha256_of, subscribe_keys
@@ -108,10 +109,23 @@ async def admit(request: Request) -> None:
         demand(await authenticate(request), requirement.scopes)
 
 
+_REQUIREMENTS: Final[dict[Callable[..., Any], Requirement | None]] = {}
+
+
 def requirement_of(route: object) -> Requirement | None:
-    """Return what a route demands of its callers, None when it is open to all."""
-    dependant = getattr(route, "dependant", None)
-    for dependency in getattr(dependant, "dependencies", ()):
+    """Return what a route demands of its callers, by itself and through its dependencies; None when it is open."""
+    dependant: Dependant | None = getattr(route, "dependant", None)
+    if dependant is None or dependant.call is None:
+        return None
+    if dependant.call not in _REQUIREMENTS:
+        scopes = [scope for requirement in _requirements_in(dependant) for scope in requirement.scopes]
+        is_open = next(_requirements_in(dependant), None) is None
+        _REQUIREMENTS[dependant.call] = None if is_open else Requirement(tuple(dict.fromkeys(scopes)))
+    return _REQUIREMENTS[dependant.call]
+
+
+def _requirements_in(dependant: Dependant) -> Iterator[Requirement]:
+    for dependency in dependant.dependencies:
         if isinstance(dependency.call, Requirement):
-            return dependency.call
-    return None
+            yield dependency.call
+        yield from _requirements_in(dependency)
