@@ -5,13 +5,17 @@ SlaError
 ├── UnknownTarget
 ├── PolicyMalformed
 ├── CalendarMalformed
+├── CalendarNotFound
+├── TimeUnreadable
 ├── TimeNotAware
 └── DeadlineOutOfRange
 """
 
 
 class SlaError(Exception):
-    """Every refusal of this service."""
+    """Every refusal of this service; a command that ends with one exits as after a wrong call."""
+
+    exit_code = 2
 
 
 class UnknownPolicy(SlaError):
@@ -46,6 +50,21 @@ class CalendarMalformed(SlaError):
         super().__init__(f"{where or '/'}: {reason}")
         self.where = where
         self.reason = reason
+
+
+class CalendarNotFound(SlaError):
+    """No calendar has this name."""
+
+    def __init__(self, calendar: str) -> None:
+        super().__init__(f"no calendar {calendar[:64]!r}")
+        self.calendar = calendar
+
+
+class TimeUnreadable(SlaError):
+    """A text is no time."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text[:40]!r} is no time such as 2026-10-09T14:00:00+08:00")
 
 
 class TimeNotAware(SlaError):

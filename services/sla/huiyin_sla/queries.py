@@ -1,0 +1,234 @@
+"""What can be read of the clocks, the ledger behind them, and the terms they are judged by."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from huiyin_chassis.auth import Principal
+from huiyin_chassis.clock import utc_now
+from huiyin_contracts.vocabulary import ClockState, Outcome, Target
+from huiyin_eventbus.rows import bind_rows, rows_of
+from huiyin_sla.domain.clocks import WARNING_PERCENTS, Clock
+from huiyin_sla.domain.facts import CaseFacts, Fact
+from huiyin_sla.models import calendar, case_fact, clock, policies, sla_case, sweep_mark
+
+ClockKey = tuple[Target, int]
+_IDS: Final[Mapping[str, type]] = {"id": str}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClock:
+    """A clock as it was last told, and the highest share of it that was warned of."""
+
+    clock: Clock
+    warned_percent: int = 0
+
+    @property
+    def key(self) -> ClockKey:
+        """Return which clock of its case it is."""
+        return self.clock.target, self.clock.cycle
+
+    @property
+    def warned(self) -> tuple[int, ...]:
+        """Return the shares that were warned of."""
+        return tuple(percent for percent in WARNING_PERCENTS if percent <= self.warned_percent)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """A case with all that is known of it."""
+
+    row: Row[Any]
+    facts: CaseFacts
+    clocks: Mapping[ClockKey, StoredClock]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What the sweep asks first: the database's time, and when the earliest case needs a look."""
+
+    now: datetime
+    next_check_at: datetime | None
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether a case needs a look now."""
+        return self.next_check_at is not None and self.next_check_at < self.now
+
+
+async def poll(tx: AsyncConnection) -> Poll:
+    """Return the time and the earliest check, in one statement.
+
+    The time is that of the database, which all processes share; SQLite has that of this machine.
+    """
+    earliest = (
+        select(func.min(sla_case.c.next_check_at))
+        .where(sla_case.c.next_check_at.is_not(None))
+        .scalar_subquery()
+    )
+    if tx.dialect.name == "sqlite":
+        return Poll(utc_now(), (await tx.execute(select(earliest))).scalar_one())
+    row = (await tx.execute(select(func.clock_timestamp(), earliest))).one()
+    return Poll(row[0], row[1])
+
+
+async def lock_cases(tx: AsyncConnection, case_ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return the rows of those cases that are known, locked until the commit."""
+    dialect = tx.dialect.name
+    given = rows_of(dialect, _IDS)
+    wanted = select(sla_case).join(given, given.c.id == sla_case.c.id).order_by(sla_case.c.id)
+    bound = bind_rows(dialect, _IDS, [(case_id,) for case_id in case_ids])
+    locked = await tx.execute(wanted.with_for_update(of=sla_case), bound)
+    return {row.id: row for row in locked}
+
+
+async def claim_due_cases(tx: AsyncConnection, *, now: datetime, limit: int) -> dict[str, Row[Any]]:
+    """Return the cases that need a look, earliest first, locked; those that another process holds are left out."""
+    wanted = (
+        select(sla_case)
+        .where(sla_case.c.next_check_at < now)
+        .order_by(sla_case.c.next_check_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return {row.id: row for row in await tx.execute(wanted)}
+
+
+async def load_cases(tx: AsyncConnection, rows: Mapping[str, Row[Any]]) -> dict[str, StoredCase]:
+    """Return the cases of these rows with their facts and clocks, in two statements."""
+    facts = await _facts_of(tx, rows)
+    clocks = await _clocks_of(tx, rows)
+    return {
+        case_id: StoredCase(
+            row,
+            CaseFacts(case_id, frozenset(facts.get(case_id, ()))),
+            {stored.key: stored for stored in clocks.get(case_id, ())},
+        )
+        for case_id, row in rows.items()
+    }
+
+
+async def cases_after(tx: AsyncConnection, case_id: str, *, limit: int) -> dict[str, Row[Any]]:
+    """Return the next cases by id, without a lock; for a walk through all of them."""
+    wanted = select(sla_case).where(sla_case.c.id > case_id).order_by(sla_case.c.id).limit(limit)
+    return {row.id: row for row in await tx.execute(wanted)}
+
+
+async def _facts_of(tx: AsyncConnection, case_ids: Collection[str]) -> dict[str, list[Fact]]:
+    found: defaultdict[str, list[Fact]] = defaultdict(list)
+    for row in await _rows_of_cases(tx, case_fact, case_fact.c.case_id, case_ids):
+        found[row.case_id].append(_fact(row))
+    return found
+
+
+async def _clocks_of(tx: AsyncConnection, case_ids: Collection[str]) -> dict[str, list[StoredClock]]:
+    found: defaultdict[str, list[StoredClock]] = defaultdict(list)
+    for row in await _rows_of_cases(tx, clock, clock.c.ticket_id, case_ids):
+        found[row.ticket_id].append(StoredClock(clock_of(row), row.warned_percent))
+    return found
+
+
+async def _rows_of_cases(
+    tx: AsyncConnection, table: Table, column: ColumnElement[str], case_ids: Collection[str]
+) -> Sequence[Row[Any]]:
+    dialect = tx.dialect.name
+    given = rows_of(dialect, _IDS)
+    wanted = select(table).select_from(given.join(table, column == given.c.id))
+    bound = bind_rows(dialect, _IDS, [(case_id,) for case_id in case_ids])
+    return (await tx.execute(wanted, bound)).all()
+
+
+def _fact(row: Row[Any]) -> Fact:
+    outcome = Outcome(row.outcome) if row.outcome else None
+    return Fact(row.kind, row.at, row.sequence, policy=row.policy or None, outcome=outcome)
+
+
+def clock_of(row: Row[Any]) -> Clock:
+    """Return the clock of a row; warning points are not stored, because they follow from the facts."""
+    return Clock(
+        case_id=row.ticket_id,
+        target=Target(row.target),
+        cycle=row.cycle,
+        policy=row.policy,
+        started_at=row.started_at,
+        due_at=row.due_at,
+        warning_points=(),
+        calendar=row.calendar,
+        calendar_version=row.calendar_version,
+        state=ClockState(row.state),
+        met_at=row.met_at,
+        paused_at=row.paused_at,
+        ended_at=row.ended_at,
+    )
+
+
+def select_clocks(
+    principal: Principal,
+    *,
+    now: datetime,
+    ticket_id: str | None = None,
+    state: ClockState | None = None,
+    target: Target | None = None,
+    department: str | None = None,
+) -> Select[Any]:
+    """Return the select of the clocks a caller may see, narrowed by the filters given.
+
+    `state_now` is the state at `now`: a running clock past its deadline is breached, swept or not.
+    """
+    overdue = and_(clock.c.state == ClockState.RUNNING.value, clock.c.due_at < now)
+    state_now = case((overdue, ClockState.BREACHED.value), else_=clock.c.state)
+    wanted = {
+        clock.c.ticket_id: ticket_id,
+        state_now: state and state.value,
+        clock.c.target: target and target.value,
+        clock.c.department: department,
+    }
+    filters = [column == value for column, value in wanted.items() if value is not None]
+    return select(clock, state_now.label("state_now")).where(_visible(principal), *filters)
+
+
+def _visible(principal: Principal) -> ColumnElement[bool]:
+    if principal.departments is None:
+        return true()
+    return clock.c.department.in_(sorted(principal.departments))
+
+
+async def active_policies(tx: AsyncConnection) -> Row[Any] | None:
+    """Return the row of the policies in force, None before the first start."""
+    newest = select(policies).order_by(policies.c.revision.desc()).limit(1)
+    row: Row[Any] | None = (await tx.execute(newest)).one_or_none()
+    return row
+
+
+async def active_calendar(tx: AsyncConnection, name: str) -> Row[Any] | None:
+    """Return the row of a calendar in force, or None when there is none of that name."""
+    newest = select(calendar).where(calendar.c.name == name).order_by(calendar.c.revision.desc()).limit(1)
+    row: Row[Any] | None = (await tx.execute(newest)).one_or_none()
+    return row
+
+
+def select_calendars() -> Select[Any]:
+    """Return the select of the calendars in force."""
+    newest = select(calendar.c.name, func.max(calendar.c.revision).label("revision")).group_by(
+        calendar.c.name
+    )
+    latest = newest.subquery("latest")
+    same = and_(latest.c.name == calendar.c.name, latest.c.revision == calendar.c.revision)
+    return select(calendar).join(latest, same)
+
+
+async def documents(tx: AsyncConnection, table: Table, versions: Iterable[str]) -> dict[str, Any]:
+    """Return the documents of these versions of `policies` or `calendar`."""
+    wanted = select(table.c.version, table.c.document).where(table.c.version.in_(sorted(versions)))
+    return {row.version: row.document for row in await tx.execute(wanted)}
+
+
+async def sweep_seen_at(tx: AsyncConnection) -> datetime | None:
+    """Return the latest time that the sweep has seen, None before its first run."""
+    seen_at: datetime | None = (await tx.execute(select(sweep_mark.c.seen_at))).scalar_one_or_none()
+    return seen_at
