@@ -6,12 +6,17 @@ the extra `otel` is installed and `OTEL_EXPORTER_OTLP_ENDPOINT` says where they 
 """
 
 import os
+from functools import cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 
 from huiyin_eventbus import tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -26,14 +31,31 @@ def telemetry_config() -> TelemetryConfig:
 
     Its logs stay off, because they carry exception texts; metrics are Prometheus's.
     """
-    exporting = is_exporting()
-    return {
-        "tracing": exporting,
+    off: TelemetryConfig = {
         "metrics": False,
         "logs": False,
         "operation_spans": False,
-        "auto_configure": exporting,
+        "auto_configure": False,
     }
+    if not is_exporting():
+        return off | {"tracing": False}
+    return off | {"tracing": True, "tracer_provider": _exporting_provider()}
+
+
+@cache
+def _exporting_provider() -> "TracerProvider":
+    """Return the process's tracer provider, which sends spans in the background and the rest of them at exit.
+
+    FastAPI would set it up in its lifespan, but apps that share a port have none.
+    """
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
 
 
 def request_traceparent(received: str | None) -> str:
