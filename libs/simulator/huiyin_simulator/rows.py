@@ -118,6 +118,18 @@ def stream_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield number, _object(raw, line=number)
 
 
+def count_lines(path: Path) -> int:
+    """Return how many lines a JSONL file has; of a damaged one, how many can be read."""
+    with _opened(path) as lines:
+        count = 0
+        try:
+            while _next_line(lines, number=count + 1):
+                count += 1
+        except BadRow:
+            pass
+        return count
+
+
 def parse_labels(value: object, *, line: int) -> Labels | None:
     """Return the expected labels of a row, None when it has none; raises BadRow when one is missing."""
     if value is None:

@@ -1,0 +1,39 @@
+"""Which tickets kept their promises and which broke one, as the clocks of the suite tell it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from huiyin_simulator.client import SuiteClient
+
+TARGETS: Final = ("response", "resolution")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Tickets by what became of their deadlines; one that is still open within its time is in neither set."""
+
+    on_time: frozenset[str]
+    """Answered or solved within the promise, and no promise broken."""
+    breached: frozenset[str]
+    """At least one answer or solution missed its time, even when it came later."""
+
+
+async def judge_deadlines(client: SuiteClient, *, since: datetime) -> Deadlines:
+    """Return what became of the deadlines that were met or missed since a moment."""
+    breached = {ticket_id async for ticket_id in _tickets(client, "breached", since=since)}
+    met = {ticket_id async for ticket_id in _tickets(client, "met", since=since)}
+    return Deadlines(on_time=frozenset(met - breached), breached=frozenset(breached))
+
+
+async def count_breached(client: SuiteClient, *, since: datetime) -> int:
+    """Return how many tickets have missed a deadline since a moment."""
+    return len({ticket_id async for ticket_id in _tickets(client, "breached", since=since)})
+
+
+async def _tickets(client: SuiteClient, state: str, *, since: datetime) -> AsyncIterator[str]:
+    for target in TARGETS:
+        async for clock in client.items("/v1/clocks", state=state, target=target):
+            if datetime.fromisoformat(clock[f"{state}_at"] or clock["due_at"]) >= since:
+                yield clock["ticket_id"]
