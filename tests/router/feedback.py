@@ -7,15 +7,18 @@ import uuid_utils
 
 from huiyin_contracts.feedback import Author, FeedbackReceived
 from huiyin_contracts.people import UnitChanged
-from huiyin_contracts.vocabulary import UnitKind
+from huiyin_contracts.tickets import TicketProgressed
+from huiyin_contracts.vocabulary import Step, TicketStatus, UnitKind
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 LATE_DELIVERY = "外卖晚了一个多小时，快递员还把汤洒了一半。"
 BROKEN = "手机屏幕碎了，开机就黑屏，完全不能用。"
 RUDE = "客服态度很差，还骂人，太气人了。"
+DISPUTE = "我要投诉你们，卖假货还拒绝退款，再不赔偿我就去12315和法院起诉！"
 PRAISE = "非常好，很满意，谢谢！"
-FOREIGN = "Les colis sont arrivés après trois semaines, c'était très décevant."
+FOREIGN = "配達が三時間も遅れて、スープは冷たくなっていました。"
+FRENCH = "Les colis sont arrivés après trois semaines, c'était très décevant."
 
 
 def feedback(text: str = LATE_DELIVERY, *, author: str | None = None, **changes: Any) -> FeedbackReceived:
@@ -47,6 +50,22 @@ def unit(slug: str, **changes: Any) -> UnitChanged:
             "names": {"en": slug},
             "revision": 1,
             "changed_at": NOON,
+            **changes,
+        }
+    )
+
+
+def progressed(first: FeedbackReceived, step: str, **changes: Any) -> TicketProgressed:
+    """Return a step of the desk on the ticket of a feedback."""
+    return TicketProgressed(
+        **{
+            "ticket_id": first.feedback_id,
+            "step": Step(step),
+            "status": TicketStatus.DISPATCHED,
+            "department": "logistics",
+            "version": 2,
+            "actor": "wang",
+            "progressed_at": NOON,
             **changes,
         }
     )

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Response
-from sqlalchemy import Row
+from fastapi import APIRouter, Query, Response, status
+from sqlalchemy import Row, select
 
 from huiyin_chassis.auth import Principal, require
-from huiyin_chassis.db import Reading
-from huiyin_chassis.etag import set_etag
+from huiyin_chassis.clock import utc_now
+from huiyin_chassis.db import Reading, Writing
+from huiyin_chassis.etag import IfMatch, set_etag
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_contracts.vocabulary import Outcome
 from huiyin_router import queries
@@ -23,8 +24,20 @@ from huiyin_router.errors import (
     RuleNotFound,
     TicketStands,
 )
-from huiyin_router.models import classification
-from huiyin_router.schemas import ClassificationView, OutcomeWord, TriageItem
+from huiyin_router.models import classification, routing_rule
+from huiyin_router.schemas import (
+    ClassificationView,
+    CorrectionIn,
+    DecisionIn,
+    DryRun,
+    DryRunIn,
+    OutcomeWord,
+    RuleIn,
+    RulePatch,
+    RuleView,
+    TriageItem,
+)
+from huiyin_router.usecases import dryrun, people, rules
 from huiyin_router.usecases.announcements import labels_of
 
 PROBLEMS: Final[Mapping[type[Exception], int]] = {
@@ -41,6 +54,7 @@ PROBLEMS: Final[Mapping[type[Exception], int]] = {
 router: Final = APIRouter(tags=["router"])
 Reader = Annotated[Principal, require("classifications:read")]
 Decider = Annotated[Principal, require("triage:decide")]
+RuleKeeper = Annotated[Principal, require("routing:manage")]
 
 
 @router.get("/v1/classifications")
@@ -76,11 +90,105 @@ async def list_triage(tx: Reading, request: PageRequest, principal: Decider) -> 
     return await page(tx, statement, *keys, request=request, view=_triage_item)
 
 
+@router.post("/v1/classifications/{feedback_id}/correct")
+async def correct_classification(  # noqa: PLR0917  # FastAPI calls by name
+    feedback_id: str,
+    body: CorrectionIn,
+    tx: Writing,
+    response: Response,
+    if_match: IfMatch,
+    principal: Decider,
+) -> ClassificationView:
+    """Correct labels, department or outcome; the ticket moves along."""
+    row = await people.correct_classification(
+        tx, feedback_id, body, principal=principal, if_match=if_match, now=utc_now()
+    )
+    set_etag(response, row.revision)
+    return _view(row)
+
+
+@router.post("/v1/triage/{feedback_id}/decide")
+async def decide_triage(  # noqa: PLR0917  # FastAPI calls by name
+    feedback_id: str,
+    body: DecisionIn,
+    tx: Writing,
+    response: Response,
+    if_match: IfMatch,
+    principal: Decider,
+) -> ClassificationView:
+    """Give a feedback in triage to a department, or say that it is none."""
+    row = await people.decide_triage(
+        tx, feedback_id, body, principal=principal, if_match=if_match, now=utc_now()
+    )
+    set_etag(response, row.revision)
+    return _view(row)
+
+
+@router.get("/v1/routing-rules")
+async def list_rules(tx: Reading, request: PageRequest, _principal: RuleKeeper) -> Page[RuleView]:
+    """List the rules in their order."""
+    keys = (routing_rule.c.position, routing_rule.c.id)
+    return await page(tx, select(routing_rule), *keys, request=request, view=_rule_view)
+
+
+@router.post("/v1/routing-rules", status_code=status.HTTP_201_CREATED)
+async def add_rule(post: RuleIn, tx: Writing, response: Response, _principal: RuleKeeper) -> RuleView:
+    """Make a rule."""
+    row = await rules.add_rule(tx, post, now=utc_now())
+    set_etag(response, row.revision)
+    return _rule_view(row)
+
+
+@router.post("/v1/routing-rules/dry-run")
+async def try_rules(body: DryRunIn, tx: Reading, _principal: RuleKeeper) -> DryRun:
+    """Tell what would end elsewhere under other rules; changes nothing."""
+    return await dryrun.try_rules(tx, body)
+
+
+@router.get("/v1/routing-rules/{rule_id}")
+async def get_rule(rule_id: str, tx: Reading, response: Response, _principal: RuleKeeper) -> RuleView:
+    """Return one rule."""
+    row = await queries.find_rule(tx, rule_id)
+    if row is None:
+        raise RuleNotFound(rule_id)
+    set_etag(response, row.revision)
+    return _rule_view(row)
+
+
+@router.patch("/v1/routing-rules/{rule_id}")
+async def change_rule(  # FastAPI calls by name
+    rule_id: str,
+    patch: RulePatch,
+    tx: Writing,
+    response: Response,
+    if_match: IfMatch,
+    _principal: RuleKeeper,
+) -> RuleView:
+    """Change a rule, its place in the order, or whether it is in force."""
+    row = await rules.change_rule(tx, rule_id, patch, if_match=if_match, now=utc_now())
+    set_etag(response, row.revision)
+    return _rule_view(row)
+
+
+@router.delete("/v1/routing-rules/{rule_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def remove_rule(rule_id: str, tx: Writing, if_match: IfMatch, _principal: RuleKeeper) -> None:
+    """Remove a rule; what it has decided stays."""
+    await rules.remove_rule(tx, rule_id, if_match=if_match)
+
+
+def _rule_view(row: Row[Any]) -> RuleView:
+    return RuleView.model_validate(dict(row._mapping))
+
+
 def _view(row: Row[Any]) -> ClassificationView:
-    return ClassificationView.model_validate({**row._mapping, "labels": labels_of(row._asdict())})
+    return ClassificationView.model_validate({**row._mapping, "labels": labels_of(queries.columns_of(row))})
 
 
 def _triage_item(row: Row[Any]) -> TriageItem:
     content = json.loads(row.content)
-    words = {"labels": labels_of(row._asdict()), "subject": content.get("subject"), "text": content["text"]}
+    words = {
+        "labels": labels_of(queries.columns_of(row)),
+        "subject": content.get("subject"),
+        "text": content["text"],
+    }
     return TriageItem.model_validate({**row._mapping, **words})

@@ -8,7 +8,8 @@ RouterError
 ├── DepartmentMissing   no rule names a department for it, so somebody has to
 ├── LabelsContradict    the subtype does not belong to the type
 ├── RuleNotFound        no routing rule has this id
-└── RuleExists          another rule has this name
+├── RuleExists          another rule has this name
+└── LineUnreadable      a line given to a command is not what it takes
 """
 
 from typing import ClassVar
@@ -81,3 +82,13 @@ class RuleExists(RouterError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is a routing rule {name} already")
+
+
+class LineUnreadable(RouterError):
+    """A line given to a command is not what it takes; told to the operator by its number, never by its content."""
+
+    exit_code = 1
+
+    def __init__(self, number: int, why: str) -> None:
+        self.number = number
+        super().__init__(f"line {number} {why}")

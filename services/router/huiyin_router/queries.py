@@ -105,6 +105,11 @@ async def find_rule(tx: AsyncConnection, rule_id: str) -> Row[Any] | None:
     return found
 
 
+def columns_of(row: Row[Any]) -> dict[str, Any]:
+    """Return a row's values by the names of their columns."""
+    return {str(name): value for name, value in row._mapping.items()}
+
+
 def visible(principal: Principal) -> ColumnElement[bool]:
     """Return the condition that a classification may be seen by a caller."""
     if principal.departments is None:

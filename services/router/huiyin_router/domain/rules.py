@@ -113,6 +113,16 @@ def first_match(rules: Iterable[Rule], facts: Facts) -> Rule | None:
     return next((rule for rule in rules if rule.when.holds(facts)), None)
 
 
+def end_of(rule: Rule | None, *, closed_units: Collection[str]) -> tuple[Outcome, str | None]:
+    """Return the outcome and the department of what a rule matched; a person decides what none matched.
+
+    So they do when the rule's department takes no tickets.
+    """
+    if rule is None or rule.department in closed_units:
+        return Outcome.TRIAGE, None
+    return rule.outcome, rule.department
+
+
 def next_match(rules: Sequence[Rule], facts: Facts, *, returned_by: Collection[str]) -> Rule | None:
     """Return the rule that a returned ticket goes by: the first match of a department that has not returned it.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackReceived
@@ -17,14 +18,16 @@ from huiyin_eventbus.subscriptions import Received
 from huiyin_router import queries
 from huiyin_router.classifier import REVISION, Prediction, Text, predict
 from huiyin_router.domain.cases import Earlier, Home, Said, find_home, said
-from huiyin_router.domain.rules import Facts, Rule, first_match
+from huiyin_router.domain.rules import Facts, Rule, end_of, first_match
 from huiyin_router.models import classification, routed_case
 from huiyin_router.usecases.announcements import classified, dispatches, routed
+from huiyin_router.usecases.revise import new_case
 
 log = structlog.get_logger()
 
 _TEXTS_AT_ONCE: Final = 100
 _NPS_SCALE: Final = 10
+_LATIN_READ: Final = frozenset({"en", "zh"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +76,16 @@ class Batch:
 
     def _by_rules(self, received: Received[FeedbackReceived], read: Mapping[str, Any]) -> Case:
         rule = first_match(self._rules, facts_of(read, received.event))
-        if rule is None:
-            unmatched = {
-                "outcome": Outcome.TRIAGE,
-                "decided_by": "model",
-                "reason": "no routing rule matched",
-            }
-            return Case(received, {**read, **unmatched})
+        outcome, department = end_of(rule, closed_units=self._closed_units)
         row = {
             **read,
-            "outcome": rule.outcome,
-            "decided_by": f"rule:{rule.name}",
-            "complex": read["complex"] or rule.complex,
+            "outcome": outcome,
+            "ticket_id": read["feedback_id"] if outcome is Outcome.TICKET else None,
+            "department": department,
+            "complex": read["complex"] or (rule is not None and rule.complex),
+            "decided_by": f"rule:{rule.name}" if rule else "model",
+            "reason": _why_triage(rule) if outcome is Outcome.TRIAGE else None,
         }
-        if rule.department in self._closed_units:
-            reason = f"department {rule.department} takes no tickets"
-            return Case(received, {**row, "outcome": Outcome.TRIAGE, "reason": reason}, rule)
-        if rule.outcome is Outcome.TICKET:
-            row |= {"ticket_id": received.event.feedback_id, "department": rule.department}
         return Case(received, row, rule)
 
     def _remember(self, author: queries.Author, words: Said, row: Mapping[str, Any]) -> None:
@@ -113,7 +108,7 @@ async def classify_feedback(
     authors = {author for one in fresh if (author := author_of(one.event))}
     batch = Batch(
         await queries.active_rules(tx),
-        frozenset(slug for slug, unit in units.items() if not unit.active),
+        closed_among(units),
         await queries.earlier_of_authors(tx, authors) if authors else {},
     )
     cases = [batch.decide(one, found, now=now) for one, found in zip(fresh, predictions, strict=True)]
@@ -121,6 +116,11 @@ async def classify_feedback(
     streaming = frozenset(slug for slug, unit in units.items() if unit.stream)
     await append(tx, *(event for case in cases for event in _announce(case, streaming, now=now)))
     log.debug("feedback_classified", count=len(cases))
+
+
+def closed_among(units: Mapping[str, Row[Any]]) -> frozenset[str]:
+    """Return the slugs of the units that take no tickets."""
+    return frozenset(slug for slug, unit in units.items() if not unit.active)
 
 
 def author_of(feedback: FeedbackReceived) -> queries.Author | None:
@@ -153,6 +153,12 @@ def facts_of(row: Mapping[str, Any], feedback: FeedbackReceived) -> Facts:
 def words_of(feedback: FeedbackReceived) -> str:
     """Return all that the author wrote, the subject first."""
     return f"{feedback.subject}\n{feedback.text}" if feedback.subject else feedback.text
+
+
+def _why_triage(rule: Rule | None) -> str:
+    if rule is None:
+        return "no routing rule matched"
+    return f"department {rule.department} takes no tickets" if rule.department else f"rule {rule.name}"
 
 
 async def _fresh(
@@ -202,7 +208,7 @@ def _columns(
         "model": REVISION,
         "revision": 1,
         "reason": None,
-        "read_lang": prediction.lang,
+        "read_lang": _language(feedback, prediction),
         "textless": prediction.is_textless,
         "wish_or_question": prediction.has_wish_or_question,
         "channel": feedback.channel,
@@ -218,25 +224,19 @@ def _columns(
     }
 
 
+def _language(feedback: FeedbackReceived, prediction: Prediction) -> str:
+    """Return the language the text was read in; Latin letters alone do not make it English when the channel says so."""
+    declared = (feedback.lang or prediction.lang).lower().partition("-")[0]
+    return "other" if prediction.lang == "en" and declared not in _LATIN_READ else prediction.lang
+
+
 async def _save(tx: AsyncConnection, cases: Sequence[Case]) -> None:
     put = insert_into(tx.dialect.name, classification).on_conflict_do_nothing(index_elements=["feedback_id"])
     await tx.execute(put, [case.row for case in cases])
-    tickets = [_ticket(case.row) for case in cases if case.row["outcome"] is Outcome.TICKET]
+    tickets = [new_case(case.row) for case in cases if case.row["outcome"] is Outcome.TICKET]
     if tickets:
         put = insert_into(tx.dialect.name, routed_case).on_conflict_do_nothing(index_elements=["ticket_id"])
         await tx.execute(put, tickets)
-
-
-def _ticket(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "ticket_id": row["ticket_id"],
-        "department": row["department"],
-        "routing": 1,
-        "is_open": True,
-        "closed_at": None,
-        "version": 0,
-        "returned_by": [],
-    }
 
 
 def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[Outgoing]:
