@@ -89,6 +89,7 @@ def configure_logging(level: str = "info") -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)
 
 
 def add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
