@@ -8,7 +8,8 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from huiyin_broker.groups import Group, GroupState, Member
-from huiyin_broker.live_group import Caller, Joined, Joining, LiveGroup, Synced
+from huiyin_broker.live_group import LiveGroup
+from huiyin_broker.membership import Caller, Joined, Joining, Synced
 
 SESSION = timedelta(seconds=5)
 RANGE = (("range", b"r"),)

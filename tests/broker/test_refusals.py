@@ -138,6 +138,23 @@ async def test_a_batch_over_the_limit_is_refused(start_broker: StartBroker) -> N
     assert refused.error_code is ErrorCode.message_too_large
 
 
+async def test_a_disk_below_its_limit_answers_a_storage_error_and_keeps_reading(
+    start_broker: StartBroker,
+) -> None:
+    first = await start_broker()
+    async with WireClient(first) as client:
+        await produce(client, "t", record_batch(b"before"))
+    await first.stop()
+
+    async with WireClient(await start_broker(min_free_bytes=2**62, retention=None)) as client:
+        refused = await produce(client, "t", record_batch(b"now"))
+        read = await fetch(client, "t", 0)
+
+    assert refused.error_code is ErrorCode.kafka_storage_error
+    assert b"before" in read.records
+    assert read.high_watermark == 1
+
+
 async def test_one_bad_partition_does_not_spoil_its_request(wire: WireClient) -> None:
     parts = [{"index": 0, "records": record_batch(b"a")}, {"index": 99, "records": record_batch(b"b")}]
 

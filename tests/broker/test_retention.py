@@ -4,7 +4,6 @@ from datetime import timedelta
 import pytest
 
 from huiyin_broker import BrokerSettings
-from huiyin_broker.errors import StorageFailed
 from huiyin_broker.log import Log
 from huiyin_broker.operations import create_topic
 from huiyin_broker.retention import PRODUCER_MEMORY, enforce_retention
@@ -116,7 +115,3 @@ def test_minus_one_keeps_for_ever(settings: BrokerSettings) -> None:
 
 def test_the_default_is_400_days(settings: BrokerSettings) -> None:
     assert effective_configs({}, settings)["retention.ms"] == str(400 * 24 * HOUR_MS)
-
-
-def test_storage_errors_are_broker_errors() -> None:
-    assert "disk" in str(StorageFailed("disk is full"))

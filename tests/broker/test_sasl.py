@@ -1,3 +1,5 @@
+import struct
+
 import pytest
 from aiokafka import AIOKafkaProducer
 from kio.schema.errors import ErrorCode
@@ -93,3 +95,10 @@ async def test_a_password_without_agreement_on_a_mechanism_is_refused(guarded: B
 
 async def test_without_a_password_there_is_nothing_to_agree_on(wire: WireClient) -> None:
     assert (await wire.call(HANDSHAKE, 1, mechanism="PLAIN")).error_code is ErrorCode.illegal_sasl_state
+
+
+async def test_a_stranger_may_not_send_much(guarded: Broker) -> None:
+    async with WireClient(guarded) as client:
+        client.writer.write(struct.pack(">i", 1_000_000))
+
+        assert await client.is_hung_up()

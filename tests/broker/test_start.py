@@ -82,6 +82,16 @@ async def test_a_file_that_is_no_database_is_not_a_log(
         await start_broker()
 
 
+async def test_a_damaged_log_is_told(settings: BrokerSettings, start_broker: StartBroker) -> None:
+    await (await start_broker()).stop()
+    with settings.path.open("r+b") as log:
+        log.seek(4096)
+        log.write(b"\xff" * 40_000)
+
+    with pytest.raises(LogUnusable):
+        await start_broker()
+
+
 async def test_a_folder_in_the_place_of_the_log_is_told(
     settings: BrokerSettings, start_broker: StartBroker
 ) -> None:

@@ -1,7 +1,8 @@
 """One client connection: frames in, answers out in the order of the requests.
 
 Produce requests may overlap, so that several share a commit; every other request waits until those before it are
-answered. What a client may make the broker hold is bounded: frame size, requests in flight, time to take an answer.
+answered. What a client may make the broker hold is bounded: frame size, requests in flight, time to take an answer, idle time; more
+tightly as long as it has not shown the password.
 """
 
 import asyncio
@@ -18,6 +19,9 @@ from huiyin_broker.protocol import Head, MalformedRequest, decode_head, decode_r
 
 _IN_FLIGHT: Final = 8
 _SLOWEST_TAKER_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 1200.0
+_STRANGER_SECONDS: Final = 10.0
+_STRANGER_BYTES: Final = 65536
 _LENGTH: Final = struct.Struct(">i")
 _PRODUCE, _API_VERSIONS = 0, 18
 log = structlog.get_logger(__name__)
@@ -96,11 +100,15 @@ class Connection:
         self._answers.put_nowait(answering)
 
     async def _next_frame(self) -> bytes | None:
+        patience, limit = _STRANGER_SECONDS, _STRANGER_BYTES
+        if self._session.is_authenticated:
+            patience, limit = _IDLE_SECONDS, self._node.settings.max_request_bytes
         try:
-            (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-            if not _LENGTH.size <= length <= self._node.settings.max_request_bytes:
-                raise RequestRefused(f"frame of {length} bytes")
-            return await self._reader.readexactly(length)
+            async with asyncio.timeout(patience):
+                (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+                if not _LENGTH.size <= length <= limit:
+                    raise RequestRefused(f"frame of {length} bytes")
+                return await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 

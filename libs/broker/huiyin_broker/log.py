@@ -7,12 +7,14 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 import structlog
 
 from huiyin_broker import reads, schema
 from huiyin_broker.catalog import Catalog, PartitionView
+from huiyin_broker.errors import LogUnusable
 from huiyin_broker.ledger import StoredBatch, Transaction, load_committed_offsets, load_ledger
 from huiyin_broker.settings import BrokerSettings
 from huiyin_broker.writer import Operation, Writer
@@ -28,17 +30,18 @@ class Log:
         self._settings = settings
         self.path = settings.path
         self._is_open = True
-        self._lock = schema.lock_log(settings.path)
-        try:
-            self._connection = schema.open_writer(settings.path)
-            self._ledger = load_ledger(self._connection)
-            self.cluster_id = _cluster_id(self._connection)
-            committed = load_committed_offsets(self._connection)
-        except BaseException:
-            self._lock.close()
-            raise
+        with ExitStack() as opened:
+            opened.enter_context(schema.lock_log(settings.path))
+            self._connection = opened.enter_context(closing(schema.open_writer(settings.path)))
+            try:
+                self._ledger = load_ledger(self._connection)
+                self.cluster_id = _cluster_id(self._connection)
+                committed = load_committed_offsets(self._connection)
+            except sqlite3.Error as error:
+                raise LogUnusable(settings.path, str(error)) from error
+            self._reading = opened.enter_context(closing(schema.open_reader(settings.path)))
+            self._opened = opened.pop_all()
         self.catalog = Catalog(self._ledger, committed, tail_cache_bytes=settings.tail_cache_bytes)
-        self._reading = schema.open_reader(settings.path)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="broker-reader")
         self._has_room = True
         self._writer = Writer(self._connection, self._ledger, begin=self._begin, publish=self.catalog.apply)
@@ -90,9 +93,7 @@ class Log:
         self._is_open = False
         await self._writer.close()
         self._reader.shutdown(wait=True)
-        self._reading.close()
-        self._connection.close()
-        self._lock.close()
+        self._opened.close()
 
     async def _in_reader(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, query, self._reading)

@@ -26,6 +26,7 @@ from huiyin_broker.producers import OutOfSequence, StaleEpoch, duplicate_of, rem
 
 _TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _TRIM_CHUNK: Final = 500
+_PAGES_GIVEN_BACK: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +205,12 @@ def forget_producers(transaction: Transaction, *, unseen_since_ms: int) -> int:
     )
     transaction.forgotten.extend(gone)
     return len(gone)
+
+
+def give_back_space(transaction: Transaction) -> int:
+    """Return up to 2000 unused pages to the disk; tell how many went. The file shrinks at the next checkpoint."""
+    execute = transaction.connection.execute
+    (unused,) = execute("PRAGMA freelist_count").fetchone()
+    execute(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})").fetchall()
+    (left,) = execute("PRAGMA freelist_count").fetchone()
+    return int(unused - left)

@@ -11,7 +11,7 @@ from huiyin_broker.catalog import PartitionView
 from huiyin_broker.coordinator import Coordinator
 from huiyin_broker.errors import StorageFailed
 from huiyin_broker.log import Log
-from huiyin_broker.operations import forget_producers, trim_partition
+from huiyin_broker.operations import forget_producers, give_back_space, trim_partition
 from huiyin_broker.settings import BrokerSettings
 from huiyin_broker.topic_configs import Kept, kept_by
 
@@ -37,6 +37,9 @@ async def enforce_retention(store: Log, settings: BrokerSettings, *, now_ms: int
         kept = kept_by(topic.configs, settings)
         for view in store.catalog.views(topic):
             removed += await _trim(store, view, kept, now_ms=now_ms)
+    if removed:
+        while await store.write(give_back_space):
+            pass
     unseen_since_ms = now_ms - PRODUCER_MEMORY // timedelta(milliseconds=1)
     await store.write(lambda transaction: forget_producers(transaction, unseen_since_ms=unseen_since_ms))
     return removed

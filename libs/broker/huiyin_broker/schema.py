@@ -96,6 +96,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     if application_id != APPLICATION_ID and not _is_empty(connection):
         raise LogUnusable(path, "it is not a broker log")
+    if application_id != APPLICATION_ID:
+        # Only a file without tables takes it; it lets retention give space back to the disk.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")

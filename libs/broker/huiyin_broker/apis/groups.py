@@ -5,7 +5,7 @@ from kio.schema.errors import ErrorCode
 from huiyin_broker.apis.call import Call, Route
 from huiyin_broker.errors import StorageFailed
 from huiyin_broker.groups import Group, GroupState
-from huiyin_broker.live_group import Caller, Joined, Joining
+from huiyin_broker.membership import Caller, Joined, Joining
 from huiyin_broker.operations import delete_offsets
 from huiyin_broker.protocol import Values
 
