@@ -1,11 +1,12 @@
 """What a case adds to the rollup."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from huiyin_analytics.domain.contributions import Cell, Contribution, contribution_of, differences
+from huiyin_analytics.domain.contributions import Cell, Contribution, Tally, contribution_of, differences
 from huiyin_contracts.feedback import Rating
 from huiyin_contracts.vocabulary import ClockState, Outcome, Step, Target
 from tests.analytics.stories import LABELS, ZONE, Story, handled, labels, many_stories, published
@@ -27,7 +28,7 @@ def total_of(contribution: Contribution, measure: str, **dimensions: object) -> 
     return sum(tally.total for tally in _found(contribution, measure, dimensions))
 
 
-def _found(contribution: Contribution, measure: str, dimensions: dict[str, object]) -> list[object]:
+def _found(contribution: Contribution, measure: str, dimensions: dict[str, object]) -> list[Tally]:
     return [
         tally
         for cell, tally in contribution.items()
@@ -232,7 +233,7 @@ def test_the_labels_of_the_routing_hold_until_the_classification_is_heard() -> N
 
 def test_differences_turn_one_contribution_into_another() -> None:
     stories = many_stories(40, seed=3)
-    for story, other in zip(stories, stories[1:], strict=False):
+    for story, other in pairwise(stories):
         before, after = counted(story), counted(other)
 
         sums = {cell: list(tally) for cell, tally in before.items()}

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -230,7 +231,7 @@ class _Count:
         case = self._case
         cell = Cell(
             measure.value,
-            datetime.fromisoformat(at).astimezone(self._zone).date().isoformat(),
+            _local_day(at, self._zone),
             variant,
             bucket,
             case.channel,
@@ -272,6 +273,11 @@ def _standing_breaches(ledger: Ledger) -> Iterator[Mapping[str, Any]]:
     for clock, told in breached.items():
         if len(told) > retracted[clock]:
             yield max(told, key=lambda said: datetime.fromisoformat(said["at"]))
+
+
+@lru_cache(maxsize=4096)
+def _local_day(at: str, zone: ZoneInfo) -> str:
+    return datetime.fromisoformat(at).astimezone(zone).date().isoformat()
 
 
 def _version(said: Mapping[str, Any]) -> int:

@@ -76,7 +76,7 @@ def facts_of_kind(ledger: Ledger, kind: Kind) -> list[Fact]:
 
 def to_json(ledger: Ledger) -> dict[str, Any]:
     """Return a ledger as a JSON object."""
-    return {name: [fact.rank, dict(fact.said)] for name, fact in ledger.items()}
+    return {name: [fact.rank, fact.said] for name, fact in ledger.items()}
 
 
 def from_json(stored: Mapping[str, Any]) -> Ledger:
