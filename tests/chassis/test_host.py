@@ -33,7 +33,9 @@ def wait_for_likes(serving: Serving, *, wanted: int) -> None:
 
 def test_one_process_serves_takes_its_own_events_verifies_and_drains(huiyin: Huiyin) -> None:
     with huiyin.serving("up") as up:
-        assert httpx2.get(f"{up.url}/readyz").status_code == 200
+        ready = httpx2.get(f"{up.url}/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["checks"] == ["example.consumer", "example.database", "suite.disk"]
         assert httpx2.get(f"{up.url}/livez").status_code == 200
         for number in range(3):
             assert httpx2.post(f"{up.url}/v1/notes/n{number}").status_code == 201

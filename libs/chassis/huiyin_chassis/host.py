@@ -65,8 +65,8 @@ async def host(
         server = HttpServer(_front(runtimes, folder), bound)
         await server.start()
         stack.push_async_callback(server.stop)
+        _settle_collector()
         if await _is_ready(runtimes, stop=stop):
-            _settle_collector()
             announcer.ready(url_of(bound))
         await stop.wait()
         for runtime in runtimes:
@@ -126,6 +126,7 @@ def _settle_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    gc.enable()
 
 
 def run_loop(main: "Callable[[], Any]") -> None:

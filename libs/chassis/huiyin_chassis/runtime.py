@@ -102,7 +102,7 @@ class Runtime:
 
     async def _start_bus(self, kafka: "KafkaSettings") -> None:
         # aiokafka takes long to import, and commands that only look at a database do without.
-        from huiyin_eventbus.consumer import Consumer  # noqa: PLC0415
+        from huiyin_eventbus.consumer import Consumer, ConsumerSettings  # noqa: PLC0415
         from huiyin_eventbus.relay import Relay  # noqa: PLC0415
 
         self.relay = Relay(self.database.unannounced(), kafka, service=self.service.name)
@@ -111,9 +111,20 @@ class Runtime:
         subscriptions = self.service.subscriptions
         if subscriptions is not None and subscriptions.topics:
             self.consumer = Consumer(
-                self.database, kafka, service=self.service.name, subscriptions=subscriptions
+                self.database,
+                kafka,
+                service=self.service.name,
+                subscriptions=subscriptions,
+                settings=ConsumerSettings(instance=self.suite.instance),
             )
+            self.health.add("consumer", self._consumer_probe)
             await self.consumer.start()
+
+    async def _consumer_probe(self) -> str | None:
+        """Tell why events are not taken. The relay is no probe: the outbox keeps what the broker cannot take."""
+        if self.consumer is None or self.consumer.healthy:
+            return None
+        return self.consumer.state.value
 
 
 def _house_jobs(service: Service) -> list[Job]:

@@ -1,5 +1,6 @@
 """`huiyin up` and `huiyin run`."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,9 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def up(*, port: Port = None, data_dir: DataDir = None, json: AsJson = False) -> None:
         """Run all services, and without Kafka the broker, in this process on one port."""
-        from huiyin_chassis.host import run_loop  # noqa: PLC0415 - what follows imports all services
+        # What follows imports all services, a fifth faster without the collector; the host turns it on again.
+        gc.disable()
+        from huiyin_chassis.host import run_loop  # noqa: PLC0415
 
         settings = _settings(port=port, data_dir=data_dir)
         run_loop(lambda: _up(settings, _announcer(as_json=json)))
@@ -39,6 +42,7 @@ def register(app: typer.Typer) -> None:
         json: AsJson = False,
     ) -> None:
         """Run one service in this process."""
+        gc.disable()
         from huiyin_chassis.host import host, run_loop  # noqa: PLC0415
         from huiyin_chassis.logging import configure_logging  # noqa: PLC0415
         from huiyin_chassis.service import load_service  # noqa: PLC0415
