@@ -19,11 +19,11 @@ async def test_metrics_are_there_for_prometheus() -> None:
     assert "secret-customer-name" not in answer.text
 
 
-async def test_every_metric_of_ours_says_what_it_means_and_in_which_unit() -> None:
+async def test_every_metric_of_the_door_says_what_it_means_and_in_which_unit() -> None:
     async with client_of(app_of(APIRouter())) as client:
         answer = await client.get("/metrics")
 
-    helps = dict(re.findall(r"^# HELP (huiyin_\S+) (.*)$", answer.text, re.MULTILINE))
+    helps = dict(re.findall(r"^# HELP (huiyin_http_\S+) (.*)$", answer.text, re.MULTILINE))
     assert len(helps) >= 3
     for name, meaning in helps.items():
         assert len(meaning) > 20, name
