@@ -261,8 +261,34 @@ async def test_a_full_disk_loses_nothing_acknowledged_and_heals_without_restart(
     assert view_of(log).high_watermark == acknowledged
     await log.close()
     reopened = open_log(path=small_disk / "broker.db")
-    assert view_of(reopened).high_watermark == acknowledged
+    stored = await reopened.read(view_of(reopened), 0, max_bytes=100_000_000)
+    assert [batch.base_offset for batch in stored] == list(range(acknowledged))
     await reopened.close()
+
+
+async def test_a_batch_whose_commit_failed_is_stored_when_it_is_sent_again(open_log: OpenLog) -> None:
+    log = open_log()
+    await make_topic(log)
+    await log.write(appending(numbered(0)))
+
+    def limit_size(transaction: Transaction) -> None:
+        (pages,) = transaction.connection.execute("PRAGMA page_count").fetchone()
+        transaction.connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    large = record_batch(b"x" * 50_000, producer_id=5, epoch=0, sequence=1)
+    await log.write(limit_size)
+    for _ in range(2):
+        with pytest.raises(StorageFailed):
+            await log.write(appending(large))
+    await log.write(lambda tx: tx.connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+    sent_again = await log.write(appending(large))
+
+    assert (sent_again.error, sent_again.base_offset) == (ErrorCode.none, 1)
+    stored = await log.read(view_of(log), 0, max_bytes=1_000_000)
+    assert [(batch.base_offset, len(batch.payload)) for batch in stored] == [
+        (0, len(numbered(0))),
+        (1, len(large)),
+    ]
 
 
 async def test_trimming_moves_the_start_in_chunks(open_log: OpenLog) -> None:
