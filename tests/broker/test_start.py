@@ -120,7 +120,7 @@ def sealed_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_read_only_folder_is_told(sealed_folder: Path, start_broker: StartBroker) -> None:
-    with pytest.raises(LogUnusable, match="denied|Read-only"):
+    with pytest.raises(LogUnusable, match=r"denied|Read-only"):
         await start_broker(path=sealed_folder / "broker.db")
 
 
