@@ -20,21 +20,23 @@ _OUTCOMES: Final = frozenset({"ticket", "attached", "triage", "thanked", "not_fe
 
 async def rollups(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
     """Give every cell of the live rollup with its count and total."""
-    live = await queries.live_projection(tx)
-    for cell, tally in (await queries.cells(tx, live.id)).items():
+    live = await queries.find_live_projection(tx)
+    for cell, tally in (await queries.cells(tx, live.id)).items() if live else ():
         yield (*cell, *tally)
 
 
 async def recounted(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
     """Give every cell as counted anew from the ledgers."""
-    live = await queries.live_projection(tx)
-    for cell, tally in (await queries.recounted_cells(tx, live)).items():
+    live = await queries.find_live_projection(tx)
+    for cell, tally in (await queries.recounted_cells(tx, live)).items() if live else ():
         yield (*cell, *tally)
 
 
 async def zone(tx: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
-    """Give the zone of the rollup's days."""
-    yield ((await queries.live_projection(tx)).zone,)
+    """Give the zone of the rollup's days; nothing before the service was first started."""
+    live = await queries.find_live_projection(tx)
+    if live is not None:
+        yield (live.zone,)
 
 
 FACTS: Final[Mapping[str, Fact]] = {
@@ -52,8 +54,8 @@ async def rollups_equal_a_recount(recount: Recount) -> Sequence[str]:
 
 async def received_is_counted(recount: Recount) -> Sequence[str]:
     """Return local dates and channels in which received feedback and its count differ."""
-    [zone_name] = [row[0] async for row in recount.facts("analytics.zone")]
-    days = ZoneInfo(zone_name)
+    zones = [row[0] async for row in recount.facts("analytics.zone")]
+    days = ZoneInfo(zones[0]) if zones else ZoneInfo("UTC")
     accepted: Counter[Key] = Counter(
         [(_local_day(row[2], days), row[1]) async for row in recount.facts("intake.feedback")]
     )

@@ -5,27 +5,11 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from huiyin_analytics.domain.facts import CASE_EVENTS
 from huiyin_analytics.usecases import folding, names
 from huiyin_chassis.auth import subscribe_keys
-from huiyin_contracts.event import Event
-from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, FeedbackReceived
 from huiyin_contracts.people import UnitChanged
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
-from huiyin_contracts.tickets import TicketProgressed, TicketRouted
 from huiyin_eventbus.subscriptions import Received, Subscriptions
-
-CASE_EVENTS: Final[tuple[type[Event], ...]] = (
-    FeedbackReceived,
-    FeedbackClassified,
-    FeedbackAttached,
-    TicketRouted,
-    TicketProgressed,
-    SlaScheduled,
-    SlaWarned,
-    SlaBreached,
-    SlaRetracted,
-)
-"""What figures are folded from."""
 
 subscriptions: Final = Subscriptions()
 subscribe_keys(subscriptions)

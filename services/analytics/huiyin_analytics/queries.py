@@ -67,13 +67,19 @@ async def lock_projections(tx: AsyncConnection) -> list[Projection]:
     return [Projection(*row) for row in await tx.execute(wanted)]
 
 
-async def live_projection(tx: AsyncConnection) -> Projection:
-    """Return the projection that figures are read from. Raises ProjectionMissing."""
+async def find_live_projection(tx: AsyncConnection) -> Projection | None:
+    """Return the projection that figures are read from, None before the service was first started."""
     wanted = select(projection.c.id, projection.c.zone, projection.c.state).where(projection.c.state == LIVE)
     row = (await tx.execute(wanted)).first()
-    if row is None:
+    return Projection(*row) if row else None
+
+
+async def live_projection(tx: AsyncConnection) -> Projection:
+    """Return the projection that figures are read from. Raises ProjectionMissing."""
+    found = await find_live_projection(tx)
+    if found is None:
         raise ProjectionMissing
-    return Projection(*row)
+    return found
 
 
 async def find_ledgers(tx: AsyncConnection, projection_id: int, case_ids: Iterable[str]) -> dict[str, Ledger]:

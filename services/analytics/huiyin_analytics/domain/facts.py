@@ -159,3 +159,6 @@ _TELLERS: Final[Mapping[type[Event], Callable[[Any, str, int], Iterator[Telling]
     SlaBreached: _breached,
     SlaRetracted: _retracted,
 }
+
+CASE_EVENTS: Final[tuple[type[Event], ...]] = tuple(_TELLERS)
+"""The events that say something of a case."""
