@@ -84,6 +84,8 @@ def _row(line: bytes, number: int) -> dict[str, Any]:
         raise LineUnreadable(number, f"is longer than {MAX_LINE_BYTES} bytes")
     try:
         row = json.loads(line)
+        # A lone surrogate can be written in JSON and nowhere else.
+        json.dumps(row, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise LineUnreadable(number, "is no JSON in UTF-8") from None
     if not isinstance(row, dict):

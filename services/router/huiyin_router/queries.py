@@ -11,7 +11,7 @@ from huiyin_chassis.auth import Principal
 from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_contracts.vocabulary import Outcome
 from huiyin_eventbus.rows import bind_rows, rows_of
-from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, said
+from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Said
 from huiyin_router.domain.rules import Rule, When
 from huiyin_router.models import classification, routed_case, routing_rule, unit
 
@@ -39,7 +39,7 @@ async def earlier_of_authors(tx: AsyncConnection, authors: Iterable[Author]) -> 
     for row in await tx.execute(_newest_of_each(dialect), bound):
         feedback = FeedbackReceived.model_validate_json(row.content)
         earlier = Earlier(
-            said=said(feedback.text, kind=row.kind, occurred_at=row.occurred_at),
+            said=Said(text=feedback.text, kind=row.kind, occurred_at=row.occurred_at),
             ticket_id=row.ticket_id,
             department=row.department,
             is_open=row.is_open,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from huiyin_contracts.feedback import Labels
@@ -18,13 +19,18 @@ EARLIER_COMPARED: Final = 20
 _VIP_TIERS: Final = frozenset({"vip", "svip"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Said:
-    """What an author said and when; `pieces` are the shingles of the text."""
+    """What an author said and when."""
 
+    text: str
     kind: str
     occurred_at: datetime
-    pieces: frozenset[str]
+
+    @cached_property
+    def pieces(self) -> frozenset[str]:
+        """Return the shingles of the text; most texts are never compared with another one."""
+        return shingles(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +51,6 @@ class Home:
     department: str
     reason: AttachReason
     similarity: float | None = None
-
-
-def said(text: str, *, kind: str, occurred_at: datetime) -> Said:
-    """Return what the rules of cases need of a feedback."""
-    return Said(kind=kind, occurred_at=occurred_at, pieces=shingles(text))
 
 
 def find_home(new: Said, earlier: Sequence[Earlier]) -> Home | None:

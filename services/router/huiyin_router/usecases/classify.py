@@ -17,7 +17,7 @@ from huiyin_eventbus.rows import insert_into
 from huiyin_eventbus.subscriptions import Received
 from huiyin_router import queries
 from huiyin_router.classifier import REVISION, Prediction, Text, predict
-from huiyin_router.domain.cases import Earlier, Home, Said, find_home, said
+from huiyin_router.domain.cases import Earlier, Home, Said, find_home
 from huiyin_router.domain.rules import Facts, Rule, end_of, first_match
 from huiyin_router.models import classification, routed_case
 from huiyin_router.usecases.announcements import classified, dispatches, routed
@@ -57,7 +57,7 @@ class Batch:
         """Return the case of one feedback: attached to a ticket, or what the first matching rule says."""
         feedback = received.event
         author = author_of(feedback)
-        words = said(feedback.text, kind=feedback.kind, occurred_at=feedback.occurred_at)
+        words = Said(text=feedback.text, kind=feedback.kind, occurred_at=feedback.occurred_at)
         home = find_home(words, self._earlier.get(author, ())) if author else None
         read = _columns(received, prediction, now=now)
         case = self._attach(received, read, home) if home else self._by_rules(received, read)
