@@ -1,12 +1,14 @@
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from huiyin_broker import BrokerSettings
+from huiyin_broker.coordinator import Coordinator
 from huiyin_broker.log import Log
 from huiyin_broker.operations import create_topic
-from huiyin_broker.retention import PRODUCER_MEMORY, enforce_retention
+from huiyin_broker.retention import PRODUCER_MEMORY, enforce_retention, keep_retention
 from huiyin_broker.topic_configs import UnknownConfig, checked_configs, effective_configs, kept_by
 from tests.broker.conftest import OpenLog
 from tests.broker.test_log import appending, view_of
@@ -111,6 +113,23 @@ def test_minus_one_keeps_for_ever(settings: BrokerSettings) -> None:
 
     assert (kept.age, kept.size_bytes) == (None, None)
     assert effective_configs({"retention.ms": "-1"}, settings)["retention.ms"] == "-1"
+
+
+def test_the_largest_number_keeps_for_ever(settings: BrokerSettings) -> None:
+    assert kept_by({"retention.ms": str(2**63 - 1)}, settings).age is None
+
+
+async def test_retention_runs_by_itself_and_again(open_log: OpenLog, settings: BrokerSettings) -> None:
+    log = open_log()
+    often = replace(settings, retention=timedelta(hours=1), retention_check=timedelta(milliseconds=20))
+    keeping = asyncio.create_task(keep_retention(log, Coordinator(initial_delay=timedelta(0)), often))
+
+    await filled(log, hours=3)
+    async with asyncio.timeout(5):
+        while view_of(log).log_start < 3:
+            await asyncio.sleep(0.01)
+
+    keeping.cancel()
 
 
 def test_the_default_is_400_days(settings: BrokerSettings) -> None:

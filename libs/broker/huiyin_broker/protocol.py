@@ -46,7 +46,7 @@ def decode_head(frame: bytes) -> Head:
 
 def decode_request(frame: bytes, head: Head) -> tuple[str | None, Any]:
     """Return the client id and kio's request object. Raises MalformedRequest."""
-    schema = load_request_schema(head.api_key, head.version)
+    schema = _request_schema(head.api_key, head.version)
     try:
         check_bounds(frame, cast("type", schema.__header_schema__), schema)
         header, used = _reader(cast("type", schema.__header_schema__))(frame, 0)
@@ -58,7 +58,7 @@ def decode_request(frame: bytes, head: Head) -> tuple[str | None, Any]:
 
 def encode_response(head: Head, values: Values) -> bytes:
     """Return the whole response frame, length included."""
-    schema = load_response_schema(head.api_key, head.version)
+    schema = _response_schema(head.api_key, head.version)
     buffer = io.BytesIO()
     buffer.write(b"\0\0\0\0")
     header = schema.__header_schema__
@@ -72,6 +72,11 @@ def encode_response(head: Head, values: Values) -> bytes:
 def fit(schema: type, values: Values) -> Any:
     """Return a `schema` object made of those values that it has fields for, nested messages included."""
     return _fitter(schema)(values)
+
+
+# kio looks a schema up by its dotted name every time, which costs more than decoding a small request.
+_request_schema = cache(load_request_schema)
+_response_schema = cache(load_response_schema)
 
 
 @cache

@@ -9,7 +9,6 @@ import structlog
 
 from huiyin_broker.catalog import PartitionView
 from huiyin_broker.coordinator import Coordinator
-from huiyin_broker.errors import StorageFailed
 from huiyin_broker.log import Log
 from huiyin_broker.operations import forget_producers, give_back_space, trim_partition
 from huiyin_broker.settings import BrokerSettings
@@ -24,7 +23,7 @@ async def keep_retention(store: Log, coordinator: Coordinator, settings: BrokerS
     while True:
         try:
             await enforce_retention(store, settings, now_ms=time.time_ns() // 1_000_000)
-        except StorageFailed as error:
+        except Exception as error:  # noqa: BLE001 - the job loop: it tries again next time
             log.warning("retention_postponed", reason=str(error))
         coordinator.forget_idle()
         await asyncio.sleep(settings.retention_check.total_seconds())

@@ -14,6 +14,8 @@ from huiyin_broker.settings import BrokerSettings
 RETENTION_MS: Final = "retention.ms"
 RETENTION_BYTES: Final = "retention.bytes"
 _KEPT: Final = frozenset({RETENTION_MS, RETENTION_BYTES})
+_FOR_EVER_MS: Final = 1000 * 365 * 24 * 3_600_000
+"""A thousand years: people write the largest number there is when they mean no limit."""
 _IGNORED: Final = frozenset(
     {
         "cleanup.policy",
@@ -64,7 +66,8 @@ def kept_by(configs: Mapping[str, str], settings: BrokerSettings) -> Kept:
     """Return what a topic with these configs keeps, the broker's own limits where it says nothing."""
     age, size = settings.retention, settings.retention_bytes
     if RETENTION_MS in configs:
-        age = None if int(configs[RETENTION_MS]) < 0 else timedelta(milliseconds=int(configs[RETENTION_MS]))
+        milliseconds = int(configs[RETENTION_MS])
+        age = timedelta(milliseconds=milliseconds) if 0 <= milliseconds < _FOR_EVER_MS else None
     if RETENTION_BYTES in configs:
         size = None if int(configs[RETENTION_BYTES]) < 0 else int(configs[RETENTION_BYTES])
     return Kept(age, size)
