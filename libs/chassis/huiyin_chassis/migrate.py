@@ -71,7 +71,9 @@ def versions_folder(service: Service) -> Path:
 
 def script_directory(service: Service) -> ScriptDirectory:
     """Return Alembic's view of a service's chain."""
-    return ScriptDirectory(str(_TEMPLATE), version_locations=[str(versions_folder(service))])
+    return ScriptDirectory(
+        str(_TEMPLATE), version_locations=[str(versions_folder(service))], messaging_opts={"quiet": True}
+    )
 
 
 @asynccontextmanager
