@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_WIDTH_OF_A_PIPE: Final = 2000
 
 Item = TypeVar("Item")
 
@@ -39,7 +41,10 @@ def print_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str]) -> No
     from rich.table import Table  # noqa: PLC0415 - imported when something is drawn
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        # An id that is cut off is of no use.
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
     _console("stdout").print(table)
@@ -73,10 +78,12 @@ def doing(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(f"{title}: {step}")
 
 
-def _console(stream: str) -> "Console":
+def _console(stream: Literal["stdout", "stderr"]) -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(stderr=stream == "stderr", highlight=False)
+    # A pipe has no width, and what reads it wants a row to be a line.
+    width = None if getattr(sys, stream).isatty() else _WIDTH_OF_A_PIPE
+    return Console(stderr=stream == "stderr", highlight=False, width=width)
 
 
 def _shown(value: object) -> str:
