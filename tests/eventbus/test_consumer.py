@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from aiokafka import TopicPartition
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from huiyin_broker import Broker, BrokerSettings
 from huiyin_chassis.db import Database
 from huiyin_eventbus import tracing
 from huiyin_eventbus.consumer import Consumer, ConsumerState
-from huiyin_eventbus.deliveries import RawRecord, raw_headers, read
 from huiyin_eventbus.errors import LostOwnership
 from huiyin_eventbus.inbox import forget_inbox, forget_seen
 from huiyin_eventbus.kafka import KafkaSettings
@@ -269,18 +270,7 @@ async def test_a_consumer_that_lost_its_partition_rolls_everything_back(every_bu
     place = TopicPartition(record.topic, record.partition)
     subscriptions = Subscriptions()
     subscriptions.on(every_bus.event)(store_effects)
-    delivery = read(
-        RawRecord(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
-            raw_headers(record.headers),
-            record.value,
-        ),
-        subscriptions,
-    )
-    assert delivery
+    polled = Polled.of({place: [record]}, subscriptions)
     async with every_bus.database.writing() as tx:
         former = await own_partitions(tx, every_bus.group, {place: 0})
     async with every_bus.database.writing() as tx:
@@ -291,7 +281,7 @@ async def test_a_consumer_that_lost_its_partition_rolls_everything_back(every_bu
             await take_batch(
                 tx,
                 every_bus.group,
-                Polled([delivery], {place: 1}),
+                polled,
                 positions=former,
                 subscriptions=subscriptions,
                 backoff=Backoff(),
@@ -330,3 +320,85 @@ async def test_old_inbox_entries_are_deleted_in_chunks(bus: BusDriver) -> None:
         rest = await forget_seen(tx, before=later, limit=3)
 
     assert (kept, first, rest) == (0, 3, 2)
+
+
+async def test_a_zombie_with_a_batch_in_hand_takes_it_once_and_nothing_more(bus: BusDriver) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: AsyncConnection, received: Sequence[Received[Probe]]) -> None:
+        began.set()
+        await go_on.wait()
+        await store_effects(tx, received)
+
+    hasty = KafkaSettings(
+        bootstrap=bus.kafka.bootstrap,
+        session_timeout=timedelta(seconds=6),
+        heartbeat=timedelta(seconds=1),
+        rebalance_timeout=timedelta(seconds=6),
+    )
+    zombie = await bus.consumer(slow, kafka=hasty)
+    await bus.publish(*[bus.probe(n) for n in range(5)])
+    await asyncio.wait_for(began.wait(), 10)
+    await fall_silent(zombie)
+    successor = await bus.consumer(kafka=hasty)
+    await asyncio.sleep(1)
+    go_on.set()
+    await until(lambda: is_running(successor))
+    await bus.publish(*[bus.probe(n) for n in range(5, 10)])
+    await bus.until_effects(10)
+
+    assert await bus.numbers() == list(range(10))
+
+
+async def fall_silent(consumer: Consumer) -> None:
+    """Stop a consumer's heartbeats, as a frozen process would, while its batch is in hand."""
+    membership = consumer._membership
+    assert membership is not None
+    coordinator: Any = membership._consumer._coordinator
+    coordinator._maybe_leave_group = _say_nothing
+    for task in (coordinator._coordination_task, coordinator._heartbeat_task):
+        task.cancel()
+    await asyncio.gather(coordinator._coordination_task, coordinator._heartbeat_task, return_exceptions=True)
+
+
+async def test_a_static_member_that_restarts_goes_on_without_waiting_for_its_session(bus: BusDriver) -> None:
+    first = await bus.consumer(settings=quick_settings(instance=0))
+    await until(lambda: is_running(first))
+    await first.stop()
+    await bus.publish(bus.probe(1))
+
+    async with asyncio.timeout(5):
+        await bus.consumer(settings=quick_settings(instance=0))
+        await bus.until_effects(1)
+
+
+async def test_a_broker_that_falls_silent_makes_the_consumer_wait_and_join_anew(
+    broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    hasty = KafkaSettings(
+        bootstrap=broker.bootstrap,
+        session_timeout=timedelta(seconds=2),
+        heartbeat=timedelta(milliseconds=500),
+        rebalance_timeout=timedelta(seconds=2),
+        request_timeout=timedelta(seconds=2),
+    )
+    bus = BusDriver(hasty, database, event=probe_event("probe.silent"))
+    await bus.publish(bus.probe(1))
+    consumer = await bus.consumer()
+    await bus.until_effects(1)
+    port = broker.port
+
+    async def is_waiting() -> bool:
+        return consumer.state is ConsumerState.WAITING
+
+    await broker.stop()
+    await until(is_waiting)
+    again = Broker(BrokerSettings(path=tmp_path / "broker.db", port=port))
+    await again.start()
+    await bus.publish(bus.probe(2))
+    await bus.until_effects(2)
+
+    assert await bus.numbers() == [1, 2]
+    await until(lambda: is_running(consumer))
+    await bus.close()
+    await again.stop()

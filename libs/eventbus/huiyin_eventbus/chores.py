@@ -1,10 +1,10 @@
 """What a consumer does beside taking events: mirror its offsets, measure its lag, notice a rewind, clean its inbox."""
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime
 from time import monotonic
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.inbox import CHUNK, forget_seen
@@ -33,12 +33,18 @@ class Chores:
         if await self._membership.is_overtaken():
             self._membership.look_again()
 
-    async def finish(self) -> None:
-        """Mirror the offsets a last time."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Mirror the offsets a last time, unless the membership ends because it is of no use."""
         if self._mirroring is not None:
-            with suppress(Exception):
-                await self._mirroring
-        await self._membership.mirror()
+            self._mirroring.cancel()
+            await asyncio.gather(self._mirroring, return_exceptions=True)
+        if error is None:
+            await self._membership.mirror()
 
 
 async def clean_inbox(database: Database, *, before: datetime) -> int:

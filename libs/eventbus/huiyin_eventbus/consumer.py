@@ -20,10 +20,10 @@ from aiokafka.errors import KafkaError
 
 from huiyin_eventbus import metrics
 from huiyin_eventbus.accounting import account
+from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.chores import Chores, clean_inbox
 from huiyin_eventbus.database import Database
-from huiyin_eventbus.deliveries import RawRecord, raw_headers, read
-from huiyin_eventbus.errors import AssignmentMissing, LostOwnership
+from huiyin_eventbus.errors import AssignmentMissing, BrokerSilent, LostOwnership
 from huiyin_eventbus.flood import FloodGate, FloodLimits
 from huiyin_eventbus.handling import Fate
 from huiyin_eventbus.kafka import KafkaSettings, ensure_topics
@@ -118,6 +118,7 @@ class Consumer:
     async def start(self) -> None:
         """Begin in the background; a broker or database out of reach is no error here."""
         self._stop.clear()
+        self._gates.clear()
         self.state = ConsumerState.STARTING
         metrics.consumer_stopped.labels(self._group).set(0)
         self._tasks = [
@@ -150,7 +151,8 @@ class Consumer:
         while not self._stop.is_set():
             started = monotonic()
             try:
-                await self._be_member()
+                with foreign_cancellation_as_error():
+                    await self._be_member()
             except Exception as error:  # noqa: BLE001  # whatever ends one membership, the next one goes on
                 lasted = monotonic() - started > self._settings.slowest_wait.total_seconds()
                 failures = 1 if lasted else failures + 1
@@ -168,21 +170,29 @@ class Consumer:
         try:
             await self._unless_stopped(membership.join(self._subscriptions.topics))
             await self._consume(membership)
+        except BaseException:
+            # Said now: leaving a broker that does not answer takes seconds.
+            self.state = ConsumerState.WAITING
+            raise
         finally:
             self._membership = None
             await membership.leave()
 
     async def _consume(self, membership: Membership) -> None:
         """Take batches until stopped or flooded; raises what makes this membership useless."""
-        chores, failures = Chores(membership), 0
         self._sequences.forget()
+        async with Chores(membership) as chores:
+            await self._take_batches(membership, chores)
+
+    async def _take_batches(self, membership: Membership, chores: Chores) -> None:
+        failures = 0
         while not (self._stop.is_set() or self.is_flooded):
             try:
                 batch = await self._unless_stopped(membership.poll(limit=self._settings.batch))
                 if batch:
                     await self._take(membership, batch)
                 await chores.do()
-            except (KafkaError, AssignmentMissing):
+            except (KafkaError, AssignmentMissing, BrokerSilent):
                 raise
             except LostOwnership:
                 metrics.lost_ownership_total.labels(self._group).inc()
@@ -194,12 +204,11 @@ class Consumer:
                 await self._wait_out(error, failures=failures)
             else:
                 failures = 0
-                if membership.is_assigned and not self.is_flooded:
+                if not self.is_flooded:
                     self.state = ConsumerState.RUNNING
-        await chores.finish()
 
     async def _take(self, membership: Membership, batch: Batch) -> None:
-        polled = self._read(batch)
+        polled = Polled.of(batch.records, self._subscriptions)
         async with membership.busy:
             with metrics.batch_seconds.labels(self._group).time():
                 async with self._database.writing() as tx:
@@ -215,25 +224,6 @@ class Consumer:
             membership.moved(polled.next_offsets)
         self._wake_relay()
         self._account(polled, taken)
-
-    def _read(self, batch: Batch) -> Polled:
-        deliveries = [
-            read(
-                RawRecord(
-                    record.topic,
-                    record.partition,
-                    record.offset,
-                    record.key,
-                    raw_headers(record.headers),
-                    record.value,
-                ),
-                self._subscriptions,
-            )
-            for records in batch.records.values()
-            for record in records
-        ]
-        ends = {each: records[-1].offset + 1 for each, records in batch.records.items()}
-        return Polled([each for each in deliveries if each], ends)
 
     def _account(self, polled: Polled, taken: Taken) -> None:
         """Count what happened, log what was put aside, and stop on a flood."""

@@ -7,6 +7,8 @@ EventBusError
 ├── EventTooLarge           an event would not fit in a record of the log
 ├── LostOwnership           another consumer moved our offsets: everything is rolled back
 ├── AssignmentMissing       the broker gave us no partitions for too long: join anew
+├── BrokerSilent            the broker has not answered a fetch for too long: join anew
+├── ClientCancelled         the Kafka client cancelled itself under our hands
 ├── DeadLetterNotFound      no dead letter has this id
 └── DeadLetterNotOpen       it was redriven or discarded already
 """
@@ -67,6 +69,18 @@ class AssignmentMissing(EventBusError):
     def __init__(self, group: str) -> None:
         super().__init__(f"group {group} gave us no partitions")
         self.group = group
+
+
+class BrokerSilent(EventBusError):
+    """No fetch was answered for longer than a session: aiokafka itself tries on without a word."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"the broker does not answer group {group}")
+        self.group = group
+
+
+class ClientCancelled(EventBusError):
+    """The Kafka client was cancelled, by itself: it is of no more use."""
 
 
 class DeadLetterNotFound(EventBusError):

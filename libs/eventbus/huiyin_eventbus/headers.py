@@ -4,9 +4,9 @@ Bytes that are not UTF-8 survive as lone surrogates, which JSON escapes, so that
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-Headers = list[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes]]
 
 
 def to_text(headers: Iterable[tuple[str, bytes | None]]) -> str:

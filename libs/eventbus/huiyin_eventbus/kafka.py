@@ -5,7 +5,7 @@ transactions, small fetches, a long poll interval. A producer or consumer is dro
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,8 +27,9 @@ from aiokafka.errors import (
 )
 from aiokafka.helpers import create_ssl_context
 
-STOP_SECONDS: Final = 10
-_FLUSH_SECONDS: Final = 2
+from huiyin_eventbus.cancellation import foreign_cancellation_as_error
+
+_STOP_SECONDS: Final = 5
 MAX_RECORD_BYTES: Final = 1024 * 1024
 _FETCH_BYTES: Final = 8 * MAX_RECORD_BYTES
 
@@ -136,8 +137,7 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
         for topic, code, *_ in created.topic_errors:
             _check_created(topic, for_code(code))
     finally:
-        with suppress(Exception):
-            await asyncio.wait_for(admin.close(), STOP_SECONDS)
+        await _is_stopped(admin.close())
 
 
 def _check_created(topic: str, outcome: type[Exception]) -> None:
@@ -149,18 +149,36 @@ def _check_created(topic: str, outcome: type[Exception]) -> None:
 
 async def drop_producer(producer: AIOKafkaProducer) -> None:
     """Stop a producer within bounds; what one that cannot flush still holds is published by its successor."""
-    try:
-        await asyncio.wait_for(producer.stop(), _FLUSH_SECONDS)
-    except Exception:  # noqa: BLE001  # whatever it is, this producer is given up
-        # stop() hangs in its flush, and nothing public ends the sender: it could still send when its successor does.
-        with suppress(Exception):
-            producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
-            await producer._sender.close()  # noqa: SLF001
-        with suppress(Exception):
-            await producer.client.close()
+    if await _is_stopped(producer.stop()):
+        return
+    # stop() hangs in its flush, and nothing public ends the sender: it could still send when its successor does.
+    with suppress(Exception):
+        producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    await _is_stopped(producer._sender.close())  # noqa: SLF001
+    await _is_stopped(producer.client.close())
 
 
 async def drop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer within bounds, leaving its group when the broker answers in time."""
-    with suppress(Exception):
-        await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
+    if await _is_stopped(consumer.stop()):
+        return
+    # What a stop() that failed half-way leaves running would go on fetching and heartbeating for ever.
+    coordinator: Any = consumer._coordinator  # noqa: SLF001
+    for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"):
+        task: asyncio.Task[None] | None = getattr(coordinator, name, None)
+        if task is not None:
+            task.cancel()
+    if consumer._fetcher is not None:  # noqa: SLF001
+        await _is_stopped(consumer._fetcher.close())  # noqa: SLF001
+    await _is_stopped(consumer._client.close())  # noqa: SLF001
+
+
+async def _is_stopped(stopping: Coroutine[Any, Any, None]) -> bool:
+    """Return whether a client's stop came to its end in time and without an error."""
+    try:
+        with foreign_cancellation_as_error():
+            await asyncio.wait_for(stopping, _STOP_SECONDS)
+    except Exception as error:  # noqa: BLE001  # whatever it is, this client is given up
+        log.info("client_cut_off", error=type(error).__name__)
+        return False
+    return True

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from huiyin_eventbus import metrics
 from huiyin_eventbus.database import Database
-from huiyin_eventbus.errors import AssignmentMissing
+from huiyin_eventbus.errors import AssignmentMissing, BrokerSilent
 from huiyin_eventbus.kafka import KafkaSettings, drop_consumer, make_consumer
 from huiyin_eventbus.offsets import Position, move_offsets, own_partitions, read_positions
 
@@ -46,7 +46,8 @@ class Membership(ConsumerRebalanceListener):
         self._consumer: AIOKafkaConsumer = make_consumer(kafka, group=group, member=member)
         self._must_look = False
         self._must_own = False
-        self._idle_since = monotonic()
+        self._unassigned_since = monotonic()
+        self._quiet_since: float | None = None
         self._mirrored: dict[TopicPartition, int] = {}
         self.busy = asyncio.Lock()
         self.positions: dict[TopicPartition, Position] = {}
@@ -69,10 +70,11 @@ class Membership(ConsumerRebalanceListener):
     async def poll(self, *, limit: int, wait_seconds: float = 0.5) -> Batch | None:
         """Return the next records of our partitions, None after `wait_seconds`.
 
-        Raises KafkaError for trouble with the broker, AssignmentMissing when it has forgotten us, and whatever the
-        database raises when our positions must be looked up.
+        Raises KafkaError for trouble with the broker, AssignmentMissing when it has forgotten us, BrokerSilent when it
+        does not answer, and whatever the database raises when our positions must be looked up.
         """
         await self._look_up()
+        began = monotonic()
         try:
             found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=limit)
         except NoOffsetForPartitionError:
@@ -81,6 +83,7 @@ class Membership(ConsumerRebalanceListener):
             await self._start_over(error.args[0])
             return None
         self._check_assignment()
+        self._check_answers(began, is_quiet=not found)
         ours = {
             each: self._expected(each, records) for each, records in found.items() if each in self.positions
         }
@@ -112,7 +115,7 @@ class Membership(ConsumerRebalanceListener):
     async def mirror(self) -> None:
         """Tell Kafka how far we are, for its tools; errors are of no consequence."""
         moved = {each: position.next_offset for each, position in self.positions.items()}
-        if moved == self._mirrored:
+        if not moved or moved == self._mirrored:
             return
         with suppress(KafkaError, IllegalStateError, TimeoutError):
             async with asyncio.timeout(5):
@@ -202,6 +205,17 @@ class Membership(ConsumerRebalanceListener):
 
     def _check_assignment(self) -> None:
         if self._consumer.assignment():
-            self._idle_since = monotonic()
-        elif monotonic() - self._idle_since > self._patience_seconds:
+            self._unassigned_since = monotonic()
+        elif monotonic() - self._unassigned_since > self._patience_seconds:
             raise AssignmentMissing(self._group)
+
+    def _check_answers(self, began: float, *, is_quiet: bool) -> None:
+        """Raise when all polls for a session's time were empty because no fetch was answered, not for lack of events."""
+        if not is_quiet or self._quiet_since is None:
+            self._quiet_since = began if is_quiet else None
+            return
+        session = self._kafka.session_timeout.total_seconds()
+        answered_at = [self._consumer.last_poll_timestamp(each) or 0 for each in self._consumer.assignment()]
+        is_silent = answered_at and max(answered_at) < (time() - session) * 1000
+        if is_silent and monotonic() - self._quiet_since > session:
+            raise BrokerSilent(self._group)

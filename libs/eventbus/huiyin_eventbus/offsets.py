@@ -78,8 +78,8 @@ async def move_offsets(
 async def rewind(tx: AsyncConnection, group: str, to: Mapping[TopicPartition, int]) -> None:
     """Set where a group reads on, also while it runs; never commits.
 
-    Its consumers notice within seconds and read from there. Events that the inbox knows change nothing; a rebuild
-    forgets the inbox first (`inbox.forget_inbox`).
+    Its consumers notice within seconds and read from there. Events that the inbox knows change nothing; those older
+    than the inbox's age (30 days) would take effect again. A rebuild forgets the inbox first (`inbox.forget_inbox`).
     """
     for each, offset in sorted(to.items()):
         statement = insert_into(tx.dialect.name, consumer_offset).values(

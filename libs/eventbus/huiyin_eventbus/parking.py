@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Delete, Row, Select, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Delete, Row, Select, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_eventbus import headers
@@ -21,7 +21,8 @@ from huiyin_eventbus.handling import Failure, Fate
 from huiyin_eventbus.rows import bind_rows, rows_of
 from huiyin_eventbus.tables import retry
 
-BATCH: Final = 500
+BATCH: Final = 100
+"""Parked events per transaction: each may be as large as a record of the log."""
 _KEYS: Final[Mapping[str, type]] = {"key": str}
 _SEQS: Final[Mapping[str, type]] = {"seq": int}
 
@@ -84,7 +85,8 @@ async def due(tx: AsyncConnection, group: str, *, now: datetime) -> list[Parked]
 
     Keys that another transaction is working on are left out (PostgreSQL).
     """
-    keys = set((await tx.execute(_due_heads(), {"of_grp": group, "now": now})).scalars())
+    locked = _due_heads().with_for_update(skip_locked=True, of=retry)
+    keys = set((await tx.execute(locked, {"of_grp": group, "now": now})).scalars())
     if not keys:
         return []
     dialect = tx.dialect.name
@@ -92,10 +94,9 @@ async def due(tx: AsyncConnection, group: str, *, now: datetime) -> list[Parked]
     return [_parked(row) for row in await tx.execute(_rows_of_keys(dialect), values)]
 
 
-async def next_due_at(tx: AsyncConnection, group: str) -> datetime | None:
-    """Return when the earliest parked event is due, None when nothing is parked."""
-    found: datetime | None = await tx.scalar(select(func.min(retry.c.next_at)).where(retry.c.grp == group))
-    return found
+async def is_any_due(tx: AsyncConnection, group: str, *, now: datetime) -> bool:
+    """Return whether a parked event that waits behind no other is due."""
+    return (await tx.execute(_due_heads().limit(1), {"of_grp": group, "now": now})).first() is not None
 
 
 async def finish(tx: AsyncConnection, parked: Iterable[Parked]) -> None:
@@ -168,7 +169,6 @@ def _due_heads() -> Select[Any]:
         .where(retry.c.grp == bindparam("of_grp"), retry.c.next_at <= bindparam("now"), ~has_earlier)
         .order_by(retry.c.next_at)
         .limit(BATCH)
-        .with_for_update(skip_locked=True, of=retry)
     )
 
 

@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from huiyin_eventbus import headers, metrics
+from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
 from huiyin_eventbus.outbox import outbox_backlog
@@ -92,7 +93,8 @@ class Relay:
             # Asked before the outbox is read: what is appended until then is flushed too.
             is_last_look = self._stopping
             try:
-                published = await self._outlet.publish_batch(self._publish)
+                with foreign_cancellation_as_error():
+                    published = await self._outlet.publish_batch(self._publish)
             except Exception as error:  # noqa: BLE001  # a relay outlives everything, the outbox keeps the events
                 failures += 1
                 await self._recover(error, failures=failures)

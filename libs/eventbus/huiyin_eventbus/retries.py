@@ -8,7 +8,7 @@ from huiyin_eventbus.database import Database
 from huiyin_eventbus.dead_letters import bury
 from huiyin_eventbus.deliveries import Delivery, read
 from huiyin_eventbus.handling import Fate, Handling
-from huiyin_eventbus.parking import Backoff, Parked, due, finish, next_due_at, postpone
+from huiyin_eventbus.parking import Backoff, Parked, due, finish, is_any_due, postpone
 from huiyin_eventbus.subscriptions import Subscriptions
 
 
@@ -36,9 +36,8 @@ class Retries:
         Raises what says that the database is out of reach; then nothing has changed.
         """
         async with self._database.reading() as tx:
-            earliest = await next_due_at(tx, self._group)
-        if earliest is None or earliest > self._clock():
-            return 0
+            if not await is_any_due(tx, self._group, now=self._clock()):
+                return 0
         async with self._database.writing() as tx:
             now = self._clock()
             parked = await due(tx, self._group, now=now)

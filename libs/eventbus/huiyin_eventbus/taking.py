@@ -8,9 +8,10 @@ from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_eventbus.dead_letters import bury
-from huiyin_eventbus.deliveries import Delivery
+from huiyin_eventbus.deliveries import Delivery, RawRecord, raw_headers, read
 from huiyin_eventbus.handling import Failure, Fate, Handling
 from huiyin_eventbus.inbox import claim_events
+from huiyin_eventbus.membership import Record
 from huiyin_eventbus.offsets import Positions, move_offsets
 from huiyin_eventbus.parking import Backoff, park, waiting_keys
 from huiyin_eventbus.subscriptions import Subscriptions
@@ -22,6 +23,13 @@ class Polled:
 
     deliveries: Sequence[Delivery]
     next_offsets: Mapping[TopicPartition, int]
+
+    @classmethod
+    def of(cls, records: Mapping[TopicPartition, Sequence[Record]], subscriptions: Subscriptions) -> "Polled":
+        """Read records; those of types that nobody here takes only move the offsets."""
+        found = [read(_raw(each), subscriptions) for partition in records.values() for each in partition]
+        ends = {place: partition[-1].offset + 1 for place, partition in records.items()}
+        return cls([each for each in found if each], ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,11 @@ async def take_batch(
     parked = sorted(taken.of(Fate.TRANSIENT, Fate.BEHIND), key=lambda each: order[each.delivery.event_id])
     await park(tx, group, parked, backoff=backoff, now=now)
     return taken
+
+
+def _raw(record: Record) -> RawRecord:
+    headers = raw_headers(record.headers)
+    return RawRecord(record.topic, record.partition, record.offset, record.key, headers, record.value)
 
 
 async def _fresh(
