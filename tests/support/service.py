@@ -112,12 +112,12 @@ async def running_service(
     await upgrade(database, service)
     suite = Settings(_env_file=None)
     runtime = Runtime(service, suite, database=database, settings=settings, admin_sha256=sha256_of(ADMIN_KEY))
-    if started and service.on_start is not None:
-        await service.on_start(runtime)
-    app = create_service_app(service, runtime)
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     try:
+        if started and service.on_start is not None:
+            await service.on_start(runtime)
+        app = create_service_app(service, runtime)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with httpx2.AsyncClient(
             transport=transport, base_url="http://service", headers=headers
         ) as client:
