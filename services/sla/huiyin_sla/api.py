@@ -24,6 +24,7 @@ from huiyin_sla.domain.policies import Policies, PolicyName
 from huiyin_sla.errors import (
     CalendarMalformed,
     CalendarNotFound,
+    ChangedMeanwhile,
     DeadlineOutOfRange,
     PolicyMalformed,
     SlaError,
@@ -44,6 +45,7 @@ from huiyin_sla.usecases import terms
 
 PROBLEMS: Final[Mapping[type[Exception], int]] = {
     CalendarNotFound: 404,
+    ChangedMeanwhile: 409,
     DeadlineOutOfRange: 422,
     TimeNotAware: 422,
 }
@@ -59,6 +61,9 @@ router: Final = APIRouter(tags=["sla"])
 Reader = Annotated[Principal, require("sla:read")]
 Keeper = Annotated[Principal, require("sla:manage")]
 Start = Annotated[AwareDatetime, BeforeValidator(_with_plus), Query()]
+# Not the enums of the contracts: those read an unknown word as `other`, and a typo would find nothing.
+StateFilter = Literal["running", "paused", "met", "breached", "cancelled"]
+TargetFilter = Literal["classification", "response", "next_response", "resolution", "review", "return_visit"]
 CalendarName = Annotated[str, Path(max_length=64)]
 
 
@@ -68,8 +73,8 @@ async def list_clocks(  # noqa: PLR0917  # FastAPI calls by name
     request: PageRequest,
     principal: Reader,
     ticket_id: Annotated[str | None, Query(max_length=128)] = None,
-    state: Annotated[ClockState | None, Query()] = None,
-    target: Annotated[Target | None, Query()] = None,
+    state: Annotated[StateFilter | None, Query()] = None,
+    target: Annotated[TargetFilter | None, Query()] = None,
     department: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[ClockView]:
     """List clocks as they stand now, those of the newest cases first."""
@@ -90,8 +95,8 @@ async def get_deadline(
     calendar: Annotated[str, Query(max_length=64)] = terms.DEFAULT_CALENDAR,
 ) -> DeadlineView:
     """Return when a case that starts now or then would be due by the terms in force, and why."""
-    row = await queries.active_policies(tx)
-    chosen = Policies.from_dict(row.document if row else {}).named(policy)
+    row = await terms.policies_in_force(tx)
+    chosen = Policies.from_dict(row.document).named(policy)
     found = deadline(chosen, target, start=start, calendar=await terms.load_calendar(tx, calendar))
     return DeadlineView(
         policy=policy,
@@ -108,9 +113,7 @@ async def get_deadline(
 @router.get("/v1/policies")
 async def get_policies(tx: Reading, response: Response, _principal: Reader) -> PoliciesView:
     """Return the policies in force for new cases."""
-    row = await queries.active_policies(tx)
-    if row is None:
-        raise LookupError("no policies: the service has never started on this database")
+    row = await terms.policies_in_force(tx)
     set_etag(response, row.revision)
     return _policies_view(row)
 

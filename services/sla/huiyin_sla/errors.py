@@ -6,6 +6,7 @@ SlaError
 ├── PolicyMalformed
 ├── CalendarMalformed
 ├── CalendarNotFound
+├── ChangedMeanwhile
 ├── TimeUnreadable
 ├── TimeNotAware
 └── DeadlineOutOfRange
@@ -58,6 +59,13 @@ class CalendarNotFound(SlaError):
     def __init__(self, calendar: str) -> None:
         super().__init__(f"no calendar {calendar[:64]!r}")
         self.calendar = calendar
+
+
+class ChangedMeanwhile(SlaError):
+    """Somebody else has changed the same document at the same moment."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else has changed this at the same moment; read it again and decide anew")
 
 
 class TimeUnreadable(SlaError):

@@ -44,7 +44,6 @@ class Sweeper:
     """The sweep of one running service: its clocks' steadiness and the mark that outlives the process."""
 
     def __init__(self, runtime: Runtime) -> None:
-        # A sweep's own commits wake the relay only when they have something to publish.
         self._database = runtime.database
         self._steadiness: Steadiness | None = None
         self._marked_at: datetime | None = None
@@ -83,7 +82,7 @@ class Sweeper:
     async def _sweep(self, now: datetime) -> None:
         while True:
             async with self._database.writing() as tx:
-                swept = await sweep_deadlines(tx, now=now)
+                swept = await sweep_deadlines(tx, now=now, limit=BATCH)
             WARNED.inc(swept.warnings)
             for late_by in swept.late_by:
                 LATENESS_SECONDS.observe(late_by.total_seconds())

@@ -172,8 +172,8 @@ def select_clocks(
     *,
     now: datetime,
     ticket_id: str | None = None,
-    state: ClockState | None = None,
-    target: Target | None = None,
+    state: str | None = None,
+    target: str | None = None,
     department: str | None = None,
 ) -> Select[Any]:
     """Return the select of the clocks a caller may see, narrowed by the filters given.
@@ -184,8 +184,8 @@ def select_clocks(
     state_now = case((overdue, ClockState.BREACHED.value), else_=clock.c.state)
     wanted = {
         clock.c.ticket_id: ticket_id,
-        state_now: state and state.value,
-        clock.c.target: target and target.value,
+        state_now: state,
+        clock.c.target: target,
         clock.c.department: department,
     }
     filters = [column == value for column, value in wanted.items() if value is not None]
@@ -210,6 +210,14 @@ async def active_calendar(tx: AsyncConnection, name: str) -> Row[Any] | None:
     newest = select(calendar).where(calendar.c.name == name).order_by(calendar.c.revision.desc()).limit(1)
     row: Row[Any] | None = (await tx.execute(newest)).one_or_none()
     return row
+
+
+async def active_versions(tx: AsyncConnection, name: str) -> tuple[str | None, str | None]:
+    """Return the versions of the policies and of a calendar in force, without their long documents."""
+    chosen = select(policies.c.version).order_by(policies.c.revision.desc()).limit(1)
+    days = select(calendar.c.version).where(calendar.c.name == name).order_by(calendar.c.revision.desc())
+    row = (await tx.execute(select(chosen.scalar_subquery(), days.limit(1).scalar_subquery()))).one()
+    return row[0], row[1]
 
 
 def select_calendars() -> Select[Any]:

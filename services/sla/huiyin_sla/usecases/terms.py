@@ -22,7 +22,7 @@ from huiyin_eventbus.rows import insert_into
 from huiyin_sla import queries
 from huiyin_sla.domain.calendars import WorkCalendar
 from huiyin_sla.domain.policies import DEFAULT_POLICIES, Policies, check_order
-from huiyin_sla.errors import CalendarMalformed, CalendarNotFound
+from huiyin_sla.errors import CalendarMalformed, CalendarNotFound, ChangedMeanwhile
 from huiyin_sla.models import calendar, policies
 
 log = structlog.get_logger()
@@ -56,10 +56,18 @@ def policies_version(chosen: Policies) -> str:
 
 async def active_terms(tx: AsyncConnection) -> TermsKey:
     """Return the names of the terms in force for new cases; raises LookupError before the service has started."""
-    chosen, days = await queries.active_policies(tx), await queries.active_calendar(tx, DEFAULT_CALENDAR)
+    chosen, days = await queries.active_versions(tx, DEFAULT_CALENDAR)
     if chosen is None or days is None:
-        raise LookupError("no policies or no calendar: the service has never started on this database")
-    return chosen.version, days.version
+        raise LookupError("there are no policies: the service has never started on this database")
+    return chosen, days
+
+
+async def policies_in_force(tx: AsyncConnection) -> Row[Any]:
+    """Return the row of the policies in force for new cases; raises LookupError before the service has started."""
+    row = await queries.active_policies(tx)
+    if row is None:
+        raise LookupError("there are no policies: the service has never started on this database")
+    return row
 
 
 async def load_terms(tx: AsyncConnection, keys: Iterable[TermsKey]) -> dict[TermsKey, Terms]:
@@ -99,7 +107,7 @@ async def save_policies(
 ) -> Row[Any]:
     """Put policies into force for new cases and return their row; the same content again changes nothing.
 
-    Raises PolicyMalformed, or a 412 Refusal when they have changed since.
+    Raises PolicyMalformed, ChangedMeanwhile, or a 412 Refusal when they have changed since they were read.
     """
     active = await queries.active_policies(tx)
     if active is not None and if_match is not None:
@@ -111,9 +119,9 @@ async def save_policies(
         return active
     values = _stamped(chosen.to_dict(), version=version, changed_by=changed_by, now=now)
     values["revision"] = active.revision + 1 if active else 1
-    row = await _add(tx, policies, values, key=["revision"])
+    await _add(tx, policies, values, key=["revision"])
     log.info("policies_changed", revision=values["revision"], version=version, changed_by=changed_by)
-    return row or await _again(queries.active_policies(tx))
+    return _expected(await queries.active_policies(tx), version=version)
 
 
 async def save_calendar(
@@ -127,7 +135,7 @@ async def save_calendar(
 ) -> Row[Any]:
     """Put a calendar into force for new cases and return its row; the same content again changes nothing.
 
-    Raises CalendarMalformed, or a 412 Refusal when it has changed since.
+    Raises CalendarMalformed, ChangedMeanwhile, or a 412 Refusal when it has changed since it was read.
     """
     active = await queries.active_calendar(tx, name)
     if if_match is not None:
@@ -139,9 +147,9 @@ async def save_calendar(
         return active
     values = _stamped(days.to_dict(), version=days.version, changed_by=changed_by, now=now)
     values |= {"name": name, "revision": active.revision + 1 if active else 1}
-    row = await _add(tx, calendar, values, key=["name", "revision"])
+    await _add(tx, calendar, values, key=["name", "revision"])
     log.info("calendar_changed", calendar=name, version=days.version, changed_by=changed_by)
-    return row or await _again(queries.active_calendar(tx, name))
+    return _expected(await queries.active_calendar(tx, name), version=days.version)
 
 
 async def seed_terms(tx: AsyncConnection, *, overriding: Mapping[str, object] | None, now: datetime) -> None:
@@ -200,17 +208,13 @@ def _stamped(
     return {"document": document, "version": version, "changed_by": changed_by, "changed_at": now}
 
 
-async def _add(
-    tx: AsyncConnection, table: Table, values: dict[str, Any], *, key: list[str]
-) -> Row[Any] | None:
-    """Return the row added, None when another process has just added that revision."""
+async def _add(tx: AsyncConnection, table: Table, values: dict[str, Any], *, key: list[str]) -> None:
     put = insert_into(tx.dialect.name, table).values(values)
-    row: Row[Any] | None = (
-        await tx.execute(put.on_conflict_do_nothing(index_elements=key).returning(table))
-    ).one_or_none()
-    return row
+    await tx.execute(put.on_conflict_do_nothing(index_elements=key))
 
 
-async def _again(reading: Any) -> Row[Any]:
-    row: Row[Any] = await reading
+def _expected(row: Row[Any] | None, *, version: str) -> Row[Any]:
+    """Return the row in force when it is ours, or that of another process with the same content."""
+    if row is None or row.version != version:
+        raise ChangedMeanwhile
     return row
