@@ -122,9 +122,6 @@ REQUESTS: dict[int, dict[str, Any]] = {
     OFFSET_DELETE: {"group_id": "g", "topics": [{"name": "t", "partitions": [{"partition_index": 0}]}]},
     DESCRIBE_CLUSTER: {"include_cluster_authorized_operations": False, "endpoint_type": 1},
 }
-EVERY_VERSION = [
-    (route.key, version) for route in ROUTES.values() for version in range(route.oldest, route.newest + 1)
-]
 
 
 async def ask(client: WireClient, api_key: int, version: int | None = None, **changes: Any) -> Any:
@@ -138,13 +135,15 @@ async def offset_of(client: WireClient, timestamp: int, *, topic: str = "t") -> 
     return answer.topics[0].partitions[0]
 
 
-@pytest.mark.parametrize(("api_key", "version"), EVERY_VERSION)
-async def test_every_advertised_version_is_answered(wire: WireClient, api_key: int, version: int) -> None:
-    await produce(wire, "t", record_batch(b"a"))
+@pytest.mark.parametrize("api_key", ROUTES)
+async def test_every_advertised_version_is_answered(wire: WireClient, api_key: int) -> None:
+    route = ROUTES[api_key]
+    for version in range(route.oldest, route.newest + 1):
+        await produce(wire, "t", record_batch(b"a"))
 
-    answer = await ask(wire, api_key, version)
+        answer = await ask(wire, api_key, version, group_id=f"g{version}")
 
-    assert getattr(answer, "error_code", ErrorCode.none) is not ErrorCode.unknown_server_error
+        assert getattr(answer, "error_code", ErrorCode.none) is not ErrorCode.unknown_server_error
 
 
 @pytest.mark.parametrize("version", range(3, 10))
