@@ -24,19 +24,25 @@ async def count(database: Database) -> int:
 
 
 async def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def write_and_fail() -> None:
         async with database.writing() as tx:
             await write_note(tx, "a")
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await write_and_fail()
 
     assert await count(database) == 0
 
 
 async def test_ddl_is_rolled_back_like_everything_else(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def create_and_fail() -> None:
         async with database.writing() as tx:
             await tx.execute(text("CREATE TABLE stray (id INTEGER)"))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await create_and_fail()
 
     async with database.writing() as tx:
         await tx.execute(text("CREATE TABLE stray (id INTEGER)"))

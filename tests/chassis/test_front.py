@@ -27,8 +27,12 @@ def app(of: Service | str) -> FastAPI:
     made = FastAPI()
     if isinstance(of, Service):
         made.include_router(of.router)
-    else:
-        made.add_api_route("/{path:path}", lambda path: of)
+        return made
+
+    @made.get("/{path:path}")
+    async def answer(path: str) -> str:
+        return of
+
     return made
 
 

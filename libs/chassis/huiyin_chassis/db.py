@@ -37,8 +37,8 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-8192",
-    "PRAGMA mmap_size=67108864",
+    # Per connection, and a process may have thirty of them. No mmap: an I/O error under it kills the process.
+    "PRAGMA cache_size=-4096",
     "PRAGMA journal_size_limit=67108864",
 )
 _SQLITE_BUSY_SECONDS: Final = 10

@@ -6,6 +6,7 @@ whatever is cut short is taken up again at the next start.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
@@ -89,14 +90,16 @@ class Runtime:
     async def stop(self) -> None:
         """Finish what is in progress and close the database; the HTTP door must be shut before."""
         self.health.is_stopping = True
-        await self.jobs.stop()
-        if self.consumer is not None:
-            await self.consumer.stop()
-        for writer in self._writers.values():
-            await writer.close()
-        if self.relay is not None:
-            await self.relay.stop()
-        await self.database.close()
+        async with AsyncExitStack() as steps:
+            # Last in, first out; each step is taken even when one before it failed.
+            steps.push_async_callback(self.database.close)
+            if self.relay is not None:
+                steps.push_async_callback(self.relay.stop)
+            for writer in self._writers.values():
+                steps.push_async_callback(writer.close)
+            if self.consumer is not None:
+                steps.push_async_callback(self.consumer.stop)
+            steps.push_async_callback(self.jobs.stop)
         if self.health.has_started:
             log.info("service_stopped", service=self.service.name)
 
