@@ -172,7 +172,8 @@ class Consumer:
             await self._consume(membership)
         except BaseException:
             # Said now: leaving a broker that does not answer takes seconds.
-            self.state = ConsumerState.WAITING
+            if not self.is_flooded:
+                self.state = ConsumerState.WAITING
             raise
         finally:
             self._membership = None
@@ -186,11 +187,13 @@ class Consumer:
 
     async def _take_batches(self, membership: Membership, chores: Chores) -> None:
         failures = 0
-        while not (self._stop.is_set() or self.is_flooded):
+        while not self._stop.is_set():
             try:
                 batch = await self._unless_stopped(membership.poll(limit=self._settings.batch))
                 if batch:
                     await self._take(membership, batch)
+                if self.is_flooded:
+                    return
                 await chores.do()
             except (KafkaError, AssignmentMissing, BrokerSilent):
                 raise
@@ -204,8 +207,7 @@ class Consumer:
                 await self._wait_out(error, failures=failures)
             else:
                 failures = 0
-                if not self.is_flooded:
-                    self.state = ConsumerState.RUNNING
+                self.state = ConsumerState.RUNNING
 
     async def _take(self, membership: Membership, batch: Batch) -> None:
         polled = Polled.of(batch.records, self._subscriptions)
