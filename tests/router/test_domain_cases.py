@@ -29,7 +29,7 @@ def test_a_message_within_ten_minutes_either_way_is_a_follow_up(minutes: int) ->
     home = find_home(said(BROKEN, after=timedelta(minutes=minutes)), [earlier(said())])
 
     assert home is not None
-    assert (home.ticket_id, home.reason, home.similarity) == ("t-1", AttachReason.FOLLOW_UP, None)
+    assert (home.earlier.ticket_id, home.reason, home.similarity) == ("t-1", AttachReason.FOLLOW_UP, None)
 
 
 @pytest.mark.parametrize("seconds", [-601, 601])
@@ -47,7 +47,7 @@ def test_the_nearest_ticket_is_followed_up() -> None:
     home = find_home(said(BROKEN, after=timedelta(minutes=6)), [earlier(said()), near])
 
     assert home is not None
-    assert home.ticket_id == "near"
+    assert home.earlier.ticket_id == "near"
 
 
 def test_the_same_text_goes_before_a_nearer_follow_up() -> None:
@@ -56,7 +56,7 @@ def test_the_same_text_goes_before_a_nearer_follow_up() -> None:
     home = find_home(said(after=timedelta(minutes=6)), [earlier(said()), near])
 
     assert home is not None
-    assert (home.ticket_id, home.reason, home.similarity) == ("t-1", AttachReason.RESENT, 1.0)
+    assert (home.earlier.ticket_id, home.reason, home.similarity) == ("t-1", AttachReason.RESENT, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ async def known_ids(tx: AsyncConnection, feedback_ids: Iterable[str]) -> set[str
 
 
 async def earlier_of_authors(tx: AsyncConnection, authors: Iterable[Author]) -> dict[Author, list[Earlier]]:
-    """Return what these authors said before and has a ticket: the newest of each, in one statement."""
+    """Return what these authors said before and has a ticket: the newest of each, oldest first, in one statement."""
     dialect = tx.dialect.name
     found: dict[Author, list[Earlier]] = defaultdict(list)
     bound = bind_rows(dialect, _AUTHOR, sorted(authors))
@@ -70,7 +70,8 @@ def _newest_of_each(dialect: str) -> Select[Any]:
     row = classification.c
     wanted = (*(row[name] for name in _AUTHOR), row.kind, row.occurred_at, row.content, row.ticket_id)
     source = source.join(routed_case, routed_case.c.ticket_id == row.ticket_id)
-    return select(*wanted, routed_case.c.department, routed_case.c.is_open).select_from(source)
+    statement = select(*wanted, routed_case.c.department, routed_case.c.is_open).select_from(source)
+    return statement.order_by(row.occurred_at)
 
 
 async def active_rules(tx: AsyncConnection) -> list[Rule]:

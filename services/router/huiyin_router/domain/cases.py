@@ -45,10 +45,9 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The ticket that a feedback joins, and why; `similarity` only for the same text sent again."""
+    """The earlier feedback whose ticket a feedback joins, and why; `similarity` only for the same text sent again."""
 
-    ticket_id: str
-    department: str
+    earlier: Earlier
     reason: AttachReason
     similarity: float | None = None
 
@@ -74,7 +73,7 @@ def _resent(new: Said, earlier: Sequence[Earlier]) -> Home | None:
     similarity, best = max(alike, key=lambda pair: pair[0])
     if similarity < RESENT_SIMILARITY:
         return None
-    return Home(best.ticket_id, best.department, AttachReason.RESENT, round(similarity, 3))
+    return Home(best, AttachReason.RESENT, round(similarity, 3))
 
 
 def _followed_up(new: Said, earlier: Sequence[Earlier]) -> Home | None:
@@ -83,7 +82,7 @@ def _followed_up(new: Said, earlier: Sequence[Earlier]) -> Home | None:
     nearest = min(earlier, key=lambda each: _apart(new, each))
     if _apart(new, nearest) > FOLLOW_UP_WITHIN:
         return None
-    return Home(nearest.ticket_id, nearest.department, AttachReason.FOLLOW_UP)
+    return Home(nearest, AttachReason.FOLLOW_UP)
 
 
 def _apart(new: Said, earlier: Earlier) -> timedelta:

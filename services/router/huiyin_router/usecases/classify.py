@@ -17,7 +17,7 @@ from huiyin_eventbus.rows import insert_into
 from huiyin_eventbus.subscriptions import Received
 from huiyin_router import queries
 from huiyin_router.classifier import REVISION, Prediction, Text, predict
-from huiyin_router.domain.cases import Earlier, Home, Said, find_home
+from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Home, Said, find_home
 from huiyin_router.domain.rules import Facts, Rule, end_of, first_match
 from huiyin_router.models import classification, routed_case
 from huiyin_router.usecases.announcements import classified, dispatches, routed
@@ -62,14 +62,14 @@ class Batch:
         read = _columns(received, prediction, now=now)
         case = self._attach(received, read, home) if home else self._by_rules(received, read)
         if author and case.row["ticket_id"]:
-            self._remember(author, words, case.row)
+            self._remember(author, words, case)
         return case
 
     def _attach(self, received: Received[FeedbackReceived], read: Mapping[str, Any], home: Home) -> Case:
         outcome = {
             "outcome": Outcome.ATTACHED,
-            "ticket_id": home.ticket_id,
-            "department": home.department,
+            "ticket_id": home.earlier.ticket_id,
+            "department": home.earlier.department,
             "decided_by": f"rule:{home.reason}",
         }
         return Case(received, {**read, **outcome}, home=home)
@@ -88,9 +88,16 @@ class Batch:
         }
         return Case(received, row, rule)
 
-    def _remember(self, author: queries.Author, words: Said, row: Mapping[str, Any]) -> None:
-        earlier = Earlier(said=words, ticket_id=row["ticket_id"], department=row["department"], is_open=True)
-        self._earlier.setdefault(author, []).append(earlier)
+    def _remember(self, author: queries.Author, words: Said, case: Case) -> None:
+        """Keep it among the author's newest, so that the rest of the batch can join its ticket."""
+        earlier = Earlier(
+            said=words,
+            ticket_id=case.row["ticket_id"],
+            department=case.row["department"],
+            is_open=case.home is None or case.home.earlier.is_open,
+        )
+        newest = [*self._earlier.get(author, ()), earlier]
+        self._earlier[author] = newest[-EARLIER_COMPARED:]
 
 
 async def classify_feedback(
@@ -259,7 +266,7 @@ def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[O
 
 def _attached(feedback: FeedbackReceived, home: Home, *, now: datetime) -> FeedbackAttached:
     return FeedbackAttached(
-        ticket_id=home.ticket_id,
+        ticket_id=home.earlier.ticket_id,
         feedback_id=feedback.feedback_id,
         reason=home.reason,
         similarity=home.similarity,
