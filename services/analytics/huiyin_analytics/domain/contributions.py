@@ -122,9 +122,9 @@ class _Count:
         self._zone = zone
         self._routings = sorted(facts_of_kind(ledger, Kind.ROUTED), key=lambda fact: int(fact.of))
         self._steps = [fact.said for fact in facts_of_kind(ledger, Kind.STEP)]
+        self._breaches = facts_of_kind(ledger, Kind.BREACHED)
         self._case = _case_of(ledger, self._routings)
-        self._n: Counter[Cell] = Counter()
-        self._total: Counter[Cell] = Counter()
+        self._cells: dict[Cell, Tally] = {}
 
     def everything(self) -> Contribution:
         """Return the sum of all that the ledger says."""
@@ -134,7 +134,7 @@ class _Count:
         self._count_steps()
         self._count_spans()
         self._count_clocks()
-        return {cell: Tally(n, self._total[cell]) for cell, n in self._n.items()}
+        return self._cells
 
     def _count_volumes(self) -> None:
         received = self._ledger.get(Kind.RECEIVED)
@@ -163,7 +163,8 @@ class _Count:
         self._add(Measure.ROUTED, first["at"])
         for said in others:
             self._add(Measure.REROUTED, said["at"], department=said["department"])
-        last = max((said for said in self._steps if said["step"] in _ENDS), key=_version, default=None)
+        ends = [said for said in self._steps if said["step"] in _ENDS]
+        last = max(ends, key=_version, default=None)
         if last is not None and last["step"] != Step.REOPENED:
             measure = Measure.CLOSED if last["step"] == Step.ARCHIVED else Measure.MERGED
             self._add(measure, first["at"])
@@ -199,13 +200,13 @@ class _Count:
     def _count_clocks(self) -> None:
         for fact in self._ledger.values():
             said = fact.said
-            match fact.kind:
-                case Kind.CLOCK if said["state"] == ClockState.MET and said["met_at"]:
-                    self._add_clock(Measure.MET, said, at=said["met_at"])
-                case Kind.WARNED:
-                    self._add_clock(Measure.WARNED, said, at=said["at"])
-        for said in _standing_breaches(self._ledger):
-            self._add_clock(Measure.BREACHED, said, at=said["at"])
+            if fact.kind is Kind.WARNED:
+                self._add_clock(Measure.WARNED, said, at=said["at"])
+            elif fact.kind is Kind.CLOCK and said["state"] == ClockState.MET and said["met_at"]:
+                self._add_clock(Measure.MET, said, at=said["met_at"])
+        if self._breaches:
+            for said in _standing_breaches(self._breaches, facts_of_kind(self._ledger, Kind.RETRACTED)):
+                self._add_clock(Measure.BREACHED, said, at=said["at"])
 
     def _add_clock(self, measure: Measure, said: Mapping[str, Any], *, at: str) -> None:
         self._add(measure, at, variant=said["target"], department=said["department"] or "")
@@ -230,7 +231,7 @@ class _Count:
     ) -> None:
         case = self._case
         cell = Cell(
-            measure.value,
+            measure,
             _local_day(at, self._zone),
             variant,
             bucket,
@@ -242,8 +243,8 @@ class _Count:
             case.store,
             case.urgency,
         )
-        self._n[cell] += 1
-        self._total[cell] += total
+        known = self._cells.get(cell, _NOTHING)
+        self._cells[cell] = Tally(known.n + 1, known.total + total)
 
 
 def _case_of(ledger: Ledger, routings: list[Fact]) -> _Case:
@@ -264,11 +265,11 @@ def _case_of(ledger: Ledger, routings: list[Fact]) -> _Case:
     )
 
 
-def _standing_breaches(ledger: Ledger) -> Iterator[Mapping[str, Any]]:
+def _standing_breaches(breaches: list[Fact], retractions: list[Fact]) -> Iterator[Mapping[str, Any]]:
     """Give the last breach of each clock that was told more often than taken back."""
-    retracted = Counter(fact.said["clock"] for fact in facts_of_kind(ledger, Kind.RETRACTED))
+    retracted = Counter(fact.said["clock"] for fact in retractions)
     breached: dict[str, list[Mapping[str, Any]]] = {}
-    for fact in facts_of_kind(ledger, Kind.BREACHED):
+    for fact in breaches:
         breached.setdefault(fact.said["clock"], []).append(fact.said)
     for clock, told in breached.items():
         if len(told) > retracted[clock]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
@@ -22,6 +22,7 @@ from huiyin_contracts.registry import parse_event
 
 BATCH = 500
 _SHOWN = 20
+_DROPPED_AT_ONCE = 5_000
 
 log = structlog.get_logger()
 
@@ -128,12 +129,20 @@ async def discard(database: Database, building: Projection) -> None:
 
 
 async def drop_retired(database: Database) -> None:
-    """Delete everything of retired projections. Commits."""
+    """Delete everything of retired projections, chunk by chunk so that nobody waits long. Commits."""
+    for table in (case_ledger, case_day, rollup):
+        while await _drop_some(database, table):
+            pass
     async with database.writing() as tx:
-        retired = select(projection.c.id).where(projection.c.state == RETIRED)
-        for table in (case_ledger, case_day, rollup):
-            await tx.execute(delete(table).where(table.c.projection.in_(retired)))
         await tx.execute(delete(projection).where(projection.c.state == RETIRED))
+
+
+async def _drop_some(database: Database, table: Table) -> int:
+    key = list(table.primary_key.columns)
+    retired = select(projection.c.id).where(projection.c.state == RETIRED)
+    some = select(*key).where(table.c.projection.in_(retired)).limit(_DROPPED_AT_ONCE)
+    async with database.writing() as tx:
+        return (await tx.execute(delete(table).where(tuple_(*key).in_(some)))).rowcount
 
 
 def compare(counted: dict[Cell, Tally], wanted: dict[Cell, Tally]) -> list[str]:
