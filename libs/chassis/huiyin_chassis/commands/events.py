@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from huiyin_chassis.console import AsJson, print_json, print_line, print_table
+from huiyin_chassis.console import AsJson, note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from huiyin_chassis.db import Database
@@ -186,12 +186,17 @@ async def _with_letters(
 
 def _run(work: Callable[[], Awaitable[Result]]) -> Result:
     from huiyin_chassis.logging import configure_logging  # noqa: PLC0415
+    from huiyin_eventbus.errors import EventBusError  # noqa: PLC0415
 
     async def main() -> Result:
         return await work()
 
     configure_logging("error")
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except EventBusError as refused:
+        note(f"huiyin: {refused}")
+        raise typer.Exit(1) from None
 
 
 def _settings() -> "Settings":
