@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from huiyin_simulator.seeding import Seeding
     from huiyin_simulator.suite import Suite
     from huiyin_simulator.summary import Summary
+
+DEMO_ROWS: Final = 200
+"""How many shipped rows a demonstration posts: what one busy core sees through all six steps in a minute."""
 
 Language = Annotated[str | None, typer.Option("--lang", help="en or zh-CN; default: by LANG.")]
 
@@ -73,8 +76,8 @@ def demo(
         typer.Option("--port", min=0, max=65535, help="HTTP port; default: 8000, or any when it is taken."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many pieces of feedback.", hidden=True)
-    ] = None,
+        int, typer.Option("--limit", min=1, help="How many of the shipped pieces of feedback to post.")
+    ] = DEMO_ROWS,
     lang: Language = None,
     json: AsJson = False,
 ) -> None:
@@ -108,7 +111,7 @@ async def _demo(
     *,
     once: bool,
     port: int | None,
-    limit: int | None,
+    limit: int,
     as_json: bool,
     messages: "Messages",
 ) -> bool:

@@ -35,13 +35,13 @@ from huiyin_simulator.summary import DepartmentFigures, Summary
 from huiyin_simulator.workbook import Workbook
 
 SEED: Final = 20261122
-_BATCH_ROWS: Final = 20
-_POSTING_SECONDS: Final = 14.0
+_BATCH_ROWS: Final = 10
+_POSTING_SECONDS: Final = 16.0
 _LONGEST_PROMISE_SECONDS: Final = max(each.resolution_seconds for each in DEMO_POLICIES.values())
-_PLAY_SECONDS: Final = 48.0
+_PLAY_SECONDS: Final = 54.0
 _SLOWEST_ROW_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 1.0
-_BREACHES_EVERY_SECONDS: Final = 3.0
+_BREACHES_EVERY_SECONDS: Final = 4.0
 _DEFAULT_PORT: Final = 8000
 
 
@@ -168,8 +168,8 @@ def _department_figures(played: Played) -> tuple[DepartmentFigures, ...]:
     )
 
 
-def demo_rows(limit: int | None = None) -> list[Row]:
-    """Return the shipped feedback of the last seven days, the same texts in the same order every time."""
+def demo_rows(limit: int) -> list[Row]:
+    """Return shipped feedback of the last seven days from all origins, the same texts in the same order every time."""
     return shipped_feedback(SEED, limit, ends_at=datetime.now(UTC))
 
 

@@ -19,7 +19,7 @@ OUTCOMES: Final = ("ticket", "attached", "triage", "thanked", "not_feedback")
 STALLED_AFTER: Final = timedelta(seconds=60)
 _PATH: Final = "/v1/classifications"
 _POLL_SECONDS: Final = 0.5
-_ASKED_ONE_BY_ONE: Final = 100
+_ASKED_ONE_BY_ONE: Final = 20
 _BARREN_PAGES: Final = 2
 _NOT_FOUND: Final = 404
 
@@ -64,13 +64,13 @@ async def catch_up(client: SuiteClient, outcomes: Outcomes) -> int:
     (a partition that lags behind the others, an event that was tried again) is found by asking for some by their
     id; when many wait and such a sample has moved, the whole list is read once.
     """
-    if len(outcomes.waiting) <= _ASKED_ONE_BY_ONE:
-        return await _ask_one_by_one(client, outcomes)
     taken = await _take_newest(client, outcomes, barren_pages=_BARREN_PAGES)
-    if taken:
+    if taken or not outcomes.waiting:
         return taken
     asked = await _ask_one_by_one(client, outcomes)
-    return asked and asked + await _take_newest(client, outcomes, barren_pages=None)
+    if asked and outcomes.waiting:
+        asked += await _take_newest(client, outcomes, barren_pages=None)
+    return asked
 
 
 async def settle(

@@ -1,8 +1,9 @@
 """Plays the departments: watches their queues and makes the calls of their plans when they are due."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from huiyin_simulator.board import Board
 from huiyin_simulator.cast import Cast
@@ -11,6 +12,7 @@ from huiyin_simulator.errors import RequestRefused
 from huiyin_simulator.workbook import Call, Workbook
 
 _CALLS_AT_ONCE: Final = 8
+_PAGE_SIZE: Final = 50
 _LOOK_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 0.05
 _UNPROCESSABLE: Final = 422
@@ -52,18 +54,34 @@ class Departments:
                 await asyncio.sleep(_TICK_SECONDS)
 
     async def _watch(self, slug: str, client: SuiteClient) -> None:
-        """Look into the queue of a department every second; what is new there is planned."""
+        """Look into the queue of a department every second; what is new there is planned.
+
+        A page that shows nothing new is followed by the next one, so that new tickets are found behind old ones
+        without reading a long queue again and again.
+        """
         while not self._ended.is_set():
-            async for item in client.items("/v1/tickets", department=slug, status="dispatched"):
-                if self._book.take_in(item, now=_now(), at=datetime.now(UTC)):
-                    self._board.arrived[slug] += 1
-                    self.has_begun.set()
+            asked: dict[str, str | int] = {"department": slug, "status": "dispatched", "limit": _PAGE_SIZE}
+            while True:
+                page = await client.get("/v1/tickets", **asked)
+                if self._take_in(slug, page["items"]) or page["next"] is None:
+                    break
+                asked["cursor"] = page["next"]
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def _take_in(self, slug: str, items: Sequence[Mapping[str, Any]]) -> int:
+        now, at = _now(), datetime.now(UTC)
+        new = sum(self._book.take_in(item, now=now, at=at) for item in items)
+        self._board.arrived[slug] += new
+        if new:
+            self.has_begun.set()
+        return new
 
     async def _make(self, call: Call) -> None:
         step = call.step
         client = self._cast.reviewer if step.verb == "review" else self._cast.departments[call.department]
         async with self._free:
+            if self._ended.is_set():
+                return
             try:
                 ticket = await client.post(f"/v1/tickets/{call.ticket_id}/{step.verb}", step.body or b"")
             except RequestRefused as refused:

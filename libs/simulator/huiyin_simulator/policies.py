@@ -15,9 +15,9 @@ class Promise:
 
 
 DEMO_POLICIES: Final[Mapping[str, Promise]] = {
-    "ordinary": Promise(response_seconds=7, resolution_seconds=16),
-    "complex": Promise(response_seconds=8, resolution_seconds=18),
-    "urgent": Promise(response_seconds=4, resolution_seconds=10),
+    "ordinary": Promise(response_seconds=9, resolution_seconds=18),
+    "complex": Promise(response_seconds=10, resolution_seconds=20),
+    "urgent": Promise(response_seconds=6, resolution_seconds=12),
 }
 
 

@@ -15,6 +15,7 @@ from huiyin_simulator.policies import DEMO_POLICIES, Promise, promise_for
 
 # A department that gets a ticket late, because another returned it, still takes some time over it.
 _LEAST_SHARE_LEFT: Final = 0.3
+_ASSIGNED_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ class Workbook:
         self._versions[ticket_id] = item["version"]
         self._returned.discard(ticket_id)
         department = item["department"]
-        profile = department_of(department, people=self._people.get(department, ()))
+        is_assigned = self._rng.random() < _ASSIGNED_SHARE
+        people = self._people.get(department, ()) if is_assigned else ()
+        profile = department_of(department, people=people)
         ticket = replace(_in_work(item, policies=self._policies, at=at), is_rerouted=is_rerouted)
         self._put_down(Call(ticket_id, department, now, plan(ticket, profile, self._rng)))
         return True
