@@ -188,6 +188,11 @@ async def test_a_key_without_the_scope_is_refused(analytics: ServiceDriver) -> N
         assert (await analytics.anonymous().get(path, params=MONTH)).status_code == 401
 
 
+async def test_the_key_is_checked_before_the_question(analytics: ServiceDriver) -> None:
+    for path in ("/v1/metrics/happiness", "/v1/metrics/nps?from=x", "/v1/metrics/nps/rows?by=colour"):
+        assert (await analytics.anonymous().get(path)).status_code == 401
+
+
 async def test_an_unknown_metric_is_not_found(analytics: ServiceDriver) -> None:
     for path in ("/v1/metrics/happiness", "/v1/metrics/happiness/rows"):
         answered = await analytics.client.get(path, params=MONTH)

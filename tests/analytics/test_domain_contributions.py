@@ -9,7 +9,7 @@ import pytest
 from huiyin_analytics.domain.contributions import Cell, Contribution, Tally, contribution_of, differences
 from huiyin_contracts.feedback import Rating
 from huiyin_contracts.vocabulary import ClockState, Outcome, Step, Target
-from tests.analytics.stories import LABELS, ZONE, Story, handled, labels, many_stories, published
+from tests.analytics.stories import LABELS, NOON, ZONE, Story, handled, labels, many_stories, published
 from tests.analytics.test_domain_ledger import ledgers_of
 
 
@@ -69,6 +69,14 @@ def test_days_are_those_of_the_zone_also_where_summer_time_ends() -> None:
     summer = night - timedelta(days=1)  # 00:30 of the 25th
     case = counted(Story("f-1", occurred_at=summer).received(), zone="Europe/Berlin")
     assert n_of(case, "received", day="2026-10-25") == 1
+
+
+@pytest.mark.parametrize(("year", "zone"), [(1, "America/New_York"), (9999, "Asia/Shanghai")])
+def test_the_ends_of_the_calendar_are_days_too(year: int, zone: str) -> None:
+    edge = datetime(1, 1, 1, tzinfo=UTC) if year == 1 else datetime(9999, 12, 31, 23, tzinfo=UTC)
+    story = Story("f-1").received(occurred_at=edge, received_at=NOON)
+
+    assert n_of(counted(story, zone=zone), "received", day=f"{edge:%Y-%m-%d}".zfill(10)) == 1
 
 
 def test_a_correction_moves_what_was_counted_to_the_new_labels() -> None:

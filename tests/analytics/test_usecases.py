@@ -1,5 +1,6 @@
 """Events fold into a rollup that equals a recount, whatever their order, and a rebuild gives the same."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from itertools import groupby
@@ -65,6 +66,16 @@ async def test_the_live_rollup_equals_its_recount_and_the_rebuild_from_the_log(
     assert await live_cells(analytics) == await recounted(analytics)
     assert rebuilt.is_equal, rebuilt.differences
     assert (rebuilt.events, rebuilt.unreadable) == (len(log), 0)
+
+
+async def test_folding_beside_each_other_loses_nothing(analytics: ServiceDriver) -> None:
+    log = published(many_stories(15))
+    thirds = [log[start::3] for start in range(3)]
+
+    await asyncio.gather(*(hear(analytics, some, batch=8) for some in thirds))
+    rebuilt = await projections.rebuild(analytics.database, log_of(log), zone=ZONE, now=NOON)
+
+    assert rebuilt.is_equal, rebuilt.differences
 
 
 async def test_the_days_of_cases_are_those_of_their_contributions(analytics: ServiceDriver) -> None:

@@ -1,5 +1,6 @@
 """Figures over HTTP: what can be asked, the answers, and the cases behind each.
 
+The key is checked before the question, so that nobody without one learns what can be asked.
 A key that is bound to departments gets the figures of its departments, and none of what has no department yet.
 """
 
@@ -92,7 +93,7 @@ async def list_metrics(_principal: Reader) -> MetricsView:
 
 
 @router.get("/v1/metrics/{name}", response_model_exclude_unset=True)
-async def get_figures(tx: Reading, asked: Asked, principal: Reader) -> FiguresView:
+async def get_figures(principal: Reader, tx: Reading, asked: Asked) -> FiguresView:
     """Answer a metric for local dates, `from` inclusive and `to` exclusive.
 
     `by` is a comma list of dimensions with at most one of day, week (ISO) and month; a dimension as a parameter of its
@@ -121,7 +122,7 @@ async def get_figures(tx: Reading, asked: Asked, principal: Reader) -> FiguresVi
 
 
 @router.get("/v1/metrics/{name}/rows")
-async def list_cases(tx: Reading, asked: Asked, request: PageRequest, principal: Reader) -> Page[CaseBehind]:
+async def list_cases(principal: Reader, tx: Reading, asked: Asked, request: PageRequest) -> Page[CaseBehind]:
     """List the cases behind a figure by date and id, with what each adds to it; `by` changes nothing here.
 
     A page may be shorter than `limit` and still have a next one.

@@ -278,7 +278,12 @@ def _standing_breaches(breaches: list[Fact], retractions: list[Fact]) -> Iterato
 
 @lru_cache(maxsize=4096)
 def _local_day(at: str, zone: ZoneInfo) -> str:
-    return datetime.fromisoformat(at).astimezone(zone).date().isoformat()
+    moment = datetime.fromisoformat(at)
+    try:
+        return moment.astimezone(zone).date().isoformat()
+    except OverflowError:
+        # The calendar's first and last day have no neighbour to fall on.
+        return moment.date().isoformat()
 
 
 def _version(said: Mapping[str, Any]) -> int:
