@@ -17,7 +17,7 @@ from huiyin_chassis.db import Reading, Writing
 from huiyin_chassis.etag import IfMatch, set_etag
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_chassis.problems import FieldError, Refusal
-from huiyin_contracts.vocabulary import ClockState, Target
+from huiyin_contracts.vocabulary import ClockState, Slug, Target
 from huiyin_sla import queries
 from huiyin_sla.domain.deadlines import deadline
 from huiyin_sla.domain.policies import Policies, PolicyName
@@ -64,7 +64,9 @@ Start = Annotated[AwareDatetime, BeforeValidator(_with_plus), Query()]
 # Not the enums of the contracts: those read an unknown word as `other`, and a typo would find nothing.
 StateFilter = Literal["running", "paused", "met", "breached", "cancelled"]
 TargetFilter = Literal["classification", "response", "next_response", "resolution", "review", "return_visit"]
-CalendarName = Annotated[str, Path(max_length=64)]
+CalendarName = Annotated[Slug, Path()]
+# PostgreSQL takes no text with NUL.
+TicketId = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
 
 
 @router.get("/v1/clocks")
@@ -72,10 +74,10 @@ async def list_clocks(  # noqa: PLR0917  # FastAPI calls by name
     tx: Reading,
     request: PageRequest,
     principal: Reader,
-    ticket_id: Annotated[str | None, Query(max_length=128)] = None,
+    ticket_id: TicketId | None = None,
     state: Annotated[StateFilter | None, Query()] = None,
     target: Annotated[TargetFilter | None, Query()] = None,
-    department: Annotated[str | None, Query(max_length=64)] = None,
+    department: Annotated[Slug | None, Query()] = None,
 ) -> Page[ClockView]:
     """List clocks as they stand now, those of the newest cases first."""
     statement = queries.select_clocks(
@@ -92,7 +94,7 @@ async def get_deadline(
     start: Start,
     policy: Annotated[PolicyName, Query()],
     target: Annotated[Literal["response", "resolution"], Query()] = "resolution",
-    calendar: Annotated[str, Query(max_length=64)] = terms.DEFAULT_CALENDAR,
+    calendar: Annotated[Slug, Query()] = terms.DEFAULT_CALENDAR,
 ) -> DeadlineView:
     """Return when a case that starts now or then would be due by the terms in force, and why."""
     row = await terms.policies_in_force(tx)
