@@ -1,6 +1,8 @@
 """What `huiyin verify` recounts of sla, and that it finds what is wrong."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from random import Random
 from typing import Any
 
 import pytest
@@ -107,3 +109,46 @@ async def test_clocks_and_facts_that_are_gone_are_found(cases: SlaDriver) -> Non
     assert found == {
         FOLLOW: ["b response 1: is missing", "c classification 1: does not follow from any fact"]
     }
+
+
+async def test_clocks_follow_from_facts_whatever_comes_at_once(sla: SlaDriver) -> None:
+    ids = [f"case-{number:02}" for number in range(20)]
+    now = utc_now()
+
+    await asyncio.gather(
+        sla.deliver(*(routed(case, at=now - hours(30)) for case in ids)),
+        sla.deliver(*(progressed("answered", case, at=now - hours(1), version=2) for case in reversed(ids))),
+        sla.deliver(*(received(case, at=now - hours(31)) for case in ids)),
+        sla.sweep(now),
+        sla.deliver(*(progressed("paused", case, at=now - hours(2), version=3) for case in ids[5:])),
+        sla.sweep(now),
+    )
+    await sla.sweep(now)
+
+    assert await wrong(sla, feedback=[(case,) for case in ids]) == {}
+    assert len(await sla.breached()) - len(await sla.retracted()) == 20
+
+
+async def test_clocks_follow_from_facts_after_any_story(sla: SlaDriver) -> None:
+    random = Random(11)
+    now = utc_now()
+    for number in range(12):
+        case, started = f"case-{number:02}", now - hours(random.uniform(1, 200))
+        steps = random.choices(["answered", "paused", "resumed", "resolved", "reopened", "merged"], k=6)
+        at = [started + (now - started) * random.random() for _ in steps]
+        story = [
+            received(case, at=started),
+            routed(case, at=started, urgency=random.choice(["normal", "urgent", "complaint"])),
+            *(
+                progressed(step, case, at=moment, version=version)
+                for version, (step, moment) in enumerate(zip(steps, sorted(at), strict=True), start=2)
+            ),
+        ]
+        random.shuffle(story)
+        for event in story:
+            await sla.deliver(event)
+            if random.random() < 0.5:
+                await sla.sweep(started + (now - started) * random.random())
+    await sla.sweep(now)
+
+    assert await wrong(sla, feedback=[(f"case-{number:02}",) for number in range(12)]) == {}

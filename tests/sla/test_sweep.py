@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID, uuid5
 
 from sqlalchemy import update
 
-from huiyin_contracts.vocabulary import Outcome
+from huiyin_contracts.vocabulary import Outcome, Target
+from huiyin_sla.domain.announcements import breach_id
 from huiyin_sla.models import sla_case
 from huiyin_sla.usecases.sweep import sweep_deadlines
 from tests.sla.driver import NOON, SlaDriver, classified, hours, progressed, received, routed, targets
@@ -137,8 +139,9 @@ async def test_a_hold_reported_late_takes_the_breach_back_until_the_new_deadline
     first, second = await sla.breached()
     assert (first.due_at, second.due_at) == (NOON + hours(72), NOON + hours(73))
     assert first.breach_id == second.breach_id
-    ids = {row.id for row in await sla.service.outbox_rows(topic="sla.breached")}
-    assert len(ids) == 2
+    ids = [row.id for row in await sla.service.outbox_rows(topic="sla.breached")]
+    assert first.breach_id == str(breach_id("case-1", Target.RESOLUTION, cycle=1))
+    assert ids == [str(uuid5(UUID(each.breach_id), each.due_at.isoformat())) for each in (first, second)]
 
 
 async def test_what_has_passed_while_the_log_was_not_read_is_no_breach_before_the_sweep(
