@@ -48,9 +48,10 @@ def register(app: typer.Typer) -> None:
         from huiyin_chassis.service import load_service  # noqa: PLC0415
 
         settings = _settings(port=port, data_dir=data_dir)
+        named = load_service(service)
         configure_logging(settings.log_level)
         announcer = _announcer(as_json=json)
-        run_loop(lambda: host([load_service(service)], settings, kafka=_kafka_found, announcer=announcer))
+        run_loop(lambda: host([named], settings, kafka=_kafka_found, announcer=announcer))
 
 
 async def _up(settings: "Settings", announcer: Any) -> None:
