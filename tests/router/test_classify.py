@@ -1,9 +1,10 @@
 """Every feedback gets exactly one outcome, and every ticket one department."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from huiyin_contracts.feedback import Author, FeedbackAttached, FeedbackClassified, Rating
 from huiyin_contracts.tickets import TicketRouted
@@ -78,6 +79,21 @@ async def test_a_rating_without_words_is_thanked_whatever_it_is(router: ServiceD
     [classified] = await router.published(FeedbackClassified)
     assert classified.outcome is Outcome.THANKED
     assert classified.decided_by == "rule:rating-only"
+
+
+async def test_a_recommendation_score_without_words_is_a_rating_too(router: ServiceDriver) -> None:
+    await router.deliver(feedback("", kind="survey", nps=3))
+
+    [classified] = await router.published(FeedbackClassified)
+    assert classified.decided_by == "rule:rating-only"
+
+
+async def test_the_subject_is_read_as_well(router: ServiceDriver) -> None:
+    await router.deliver(feedback("见附件", kind="email", subject=LATE_DELIVERY))
+
+    [routed] = await router.published(TicketRouted)
+    assert routed.department == "logistics"
+    assert routed.subject == LATE_DELIVERY
 
 
 async def test_a_picture_without_words_waits_for_a_person(router: ServiceDriver) -> None:
@@ -299,3 +315,19 @@ async def test_an_author_with_very_many_feedbacks_is_compared_with_the_newest_on
 
     last = (await router.published(FeedbackClassified))[-1]
     assert last.ticket_id != oldest.feedback_id
+
+
+async def test_a_large_batch_takes_as_many_statements_as_a_small_one(router: ServiceDriver) -> None:
+    counts: list[int] = []
+    statements: list[str] = []
+
+    @event.listens_for(router.database.engine.sync_engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    for size in (2, 120):
+        statements.clear()
+        await router.deliver(*(feedback(LATE_DELIVERY, author=f"u-{size}-{n}") for n in range(size)))
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.etag import Precondition
@@ -31,7 +31,6 @@ async def seed_rules(tx: AsyncConnection, *, now: datetime) -> None:
 
 async def add_rule(tx: AsyncConnection, post: RuleIn, *, now: datetime) -> Row[Any]:
     """Make a rule, last in order unless it names its position; raises RuleExists or DepartmentUnknown."""
-    await _check_name(tx, post.name)
     await check_department(tx, post.department)
     last = (await tx.execute(select(func.max(routing_rule.c.position)))).scalar_one()
     values = {
@@ -41,7 +40,11 @@ async def add_rule(tx: AsyncConnection, post: RuleIn, *, now: datetime) -> Row[A
         "revision": 1,
         "changed_at": now,
     }
-    row: Row[Any] = (await tx.execute(insert(routing_rule).values(values).returning(routing_rule))).one()
+    # Two may ask for one name at once.
+    put = insert_into(tx.dialect.name, routing_rule).on_conflict_do_nothing(index_elements=["name"])
+    row: Row[Any] | None = (await tx.execute(put.values(values).returning(routing_rule))).one_or_none()
+    if row is None:
+        raise RuleExists(post.name)
     return row
 
 
