@@ -215,6 +215,7 @@ def test_an_attached_feedback_counts_by_itself_and_not_as_a_ticket() -> None:
     case = counted(Story("f-2").received().attached("f-1"))
 
     assert n_of(case, "outcome", variant="attached", department="product") == 1
+    assert n_of(case, "attached", variant="follow_up", day="2026-11-20") == 1
     assert n_of(case, "routed") == 0
 
 

@@ -57,6 +57,7 @@ class _Only:
         urgency: Value = None,
         outcome: Value = None,
         target: Value = None,
+        reason: Value = None,
     ) -> None:
         given = {
             "channel": channel,
@@ -68,6 +69,7 @@ class _Only:
             "urgency": urgency,
             "outcome": outcome,
             "target": target,
+            "reason": reason,
         }
         self.values = {name: value for name, value in given.items() if value is not None}
 

@@ -49,6 +49,7 @@ class FigureRow(Counted):
     month: str | None = None
     outcome: str | None = None
     target: str | None = None
+    reason: str | None = None
     channel: str | None = None
     nature: str | None = None
     type: str | None = None

@@ -29,6 +29,7 @@ class Measure(StrEnum):
     OUTCOME = "outcome"
     RATING = "rating"
     NPS = "nps"
+    ATTACHED = "attached"
     ROUTED = "routed"
     REROUTED = "rerouted"
     CLOSED = "closed"
@@ -152,6 +153,9 @@ class _Count:
             self._add(Measure.NPS, said["occurred_at"], bucket=said["nps"], total=said["nps"])
 
     def _count_decision(self) -> None:
+        attached = self._ledger.get(Kind.ATTACHED)
+        if attached is not None:
+            self._add(Measure.ATTACHED, attached.said["at"], variant=attached.said["reason"])
         decided = self._ledger.get(Kind.DECIDED)
         if decided is not None:
             self._add_span(Measure.CLASSIFICATION_TIME, decided.said["received_at"], decided.said["at"])

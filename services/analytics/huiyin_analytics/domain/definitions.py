@@ -73,6 +73,17 @@ METRICS: Final[Mapping[str, Metric]] = {
             variant="outcome",
         ),
         _count(
+            "feedback_attached",
+            Words("并入的反馈", "Feedback attached"),
+            Words(
+                "并入已有工单的反馈，按原因（追加、重发、人工）分别计，按并入的本地日期。",
+                "Feedback that joined a ticket that was there before, by reason (follow_up, resent, person), on the local date "
+                "on which it joined.",
+            ),
+            Part(Measure.ATTACHED),
+            variant="reason",
+        ),
+        _count(
             "tickets_routed",
             Words("派单数", "Tickets routed"),
             Words(
