@@ -331,3 +331,16 @@ async def test_a_large_batch_takes_as_many_statements_as_a_small_one(router: Ser
         counts.append(len(statements))
 
     assert counts[0] == counts[1]
+
+
+async def test_thanked_feedback_does_not_crowd_out_the_authors_ticket(router: ServiceDriver) -> None:
+    first = feedback(LATE_DELIVERY, author="u-1", kind="review")
+    thanks = [
+        feedback(PRAISE, author="u-1", kind="review", at=NOON + timedelta(days=day)) for day in range(1, 25)
+    ]
+    await router.deliver(first, *thanks)
+
+    await router.deliver(feedback(LATE_DELIVERY, author="u-1", kind="review", at=NOON + timedelta(days=30)))
+
+    [attached] = await router.published(FeedbackAttached)
+    assert attached.ticket_id == first.feedback_id

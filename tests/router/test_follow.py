@@ -168,3 +168,15 @@ async def test_steps_of_tickets_nobody_routed_are_left_alone(router: ServiceDriv
     await router.deliver(progressed(feedback(), "returned", **RETURNED))
 
     assert await router.published(TicketRouted) == []
+
+
+async def test_an_older_step_heard_late_does_not_open_a_closed_ticket(
+    router: ServiceDriver, ticket: FeedbackReceived
+) -> None:
+    await router.deliver(progressed(ticket, "archived", status="archived", version=5))
+
+    await router.deliver(progressed(ticket, "accepted", status="accepted", version=3))
+
+    async with router.database.reading() as tx:
+        case = (await tx.execute(select(routed_case))).one()
+    assert (case.is_open, case.version) == (False, 5)
