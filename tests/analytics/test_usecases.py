@@ -191,6 +191,27 @@ async def test_a_start_in_the_same_zone_changes_nothing(analytics: ServiceDriver
     assert await projections.open_projection(analytics.database, zone=ZONE, now=NOON) == first
 
 
+async def test_processes_that_start_at_once_share_one_projection(database_url: str) -> None:
+    async with running_service(SERVICE, database_url, started=False) as analytics:
+        opened = await asyncio.gather(
+            *(projections.open_projection(analytics.database, zone=ZONE, now=NOON) for _ in range(3))
+        )
+
+        assert len(set(opened)) == 1
+
+
+async def test_a_rebuild_that_breaks_off_leaves_nothing_behind(analytics: ServiceDriver) -> None:
+    async def broken_log() -> AsyncIterator[Envelope]:
+        yield published([handled()])[0]
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await projections.rebuild(analytics.database, broken_log(), zone=ZONE, now=NOON)
+
+    async with analytics.database.reading() as tx:
+        assert (await tx.execute(select(projection.c.state))).scalars().all() == ["live"]
+
+
 async def test_without_a_live_projection_nothing_is_folded(database_url: str) -> None:
     async with (
         running_service(SERVICE, database_url, started=False) as analytics,

@@ -8,11 +8,13 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 
 from huiyin_chassis import tables as chassis_tables
@@ -28,6 +30,13 @@ projection: Final = Table(
     Column("zone", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Index(
+        "ux_projection_live",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'live'"),
+        postgresql_where=text("state = 'live'"),
+    ),
 )
 """The versions of everything below: `live`, `building` or `retired`, and the zone of their days."""
 

@@ -192,8 +192,11 @@ async def recounted_cells(tx: AsyncConnection, kept: Projection) -> dict[Cell, T
 @cache
 def _ledgers(dialect: str) -> Select[Any]:
     given = rows_of(dialect, _ID)
-    same = and_(case_ledger.c.projection == bindparam("projection"), case_ledger.c.id == given.c.id)
-    return select(case_ledger.c.id, case_ledger.c.facts).select_from(given.join(case_ledger, same))
+    # Not a join: SQLite would walk the whole projection and look each case up among those given.
+    asked = case_ledger.c.id.in_(select(given.c.id))
+    return select(case_ledger.c.id, case_ledger.c.facts).where(
+        case_ledger.c.projection == bindparam("projection"), asked
+    )
 
 
 def _sums(projection_id: int, asked: Question, principal: Principal) -> Select[Any]:

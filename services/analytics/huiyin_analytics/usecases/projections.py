@@ -19,6 +19,7 @@ from huiyin_chassis.db import Database
 from huiyin_contracts.errors import ContractError
 from huiyin_contracts.event import Envelope
 from huiyin_contracts.registry import parse_event
+from huiyin_eventbus.rows import insert_into
 
 BATCH = 500
 _SHOWN = 20
@@ -49,10 +50,10 @@ class Rebuilt:
 async def open_projection(database: Database, *, zone: str, now: datetime) -> Projection:
     """Return the live projection in a zone; opens the first one, and counts anew when the zone has changed. Commits."""
     async with database.writing() as tx:
-        known = {each.state: each for each in await queries.lock_projections(tx)}
-        if LIVE not in known:
-            return await _add(tx, zone=zone, state=LIVE, now=now)
-    live = known[LIVE]
+        # Several processes may start on an empty database at once; the index lets one of them be first.
+        first = insert_into(tx.dialect.name, projection).values(zone=zone, state=LIVE, created_at=now)
+        await tx.execute(first.on_conflict_do_nothing())
+        live = await queries.live_projection(tx)
     if live.zone == zone:
         return live
     log.warning("days_counted_anew", zone=zone, former=live.zone)
@@ -81,9 +82,17 @@ async def rebuild(
     """Build a projection from the log, from its beginning, and compare it with the live one. Commits batch by batch.
 
     The live consumer may go on meanwhile: from the beginning of a build on it enters what it takes into both. `adopt`
-    puts the new one in place, `discard` drops it.
+    puts the new one in place, `discard` drops it. Whatever is raised meanwhile drops it too.
     """
     building = await begin_building(database, zone=zone, now=now)
+    try:
+        return await _build(database, building, events)
+    except BaseException:
+        await discard(database, building)
+        raise
+
+
+async def _build(database: Database, building: Projection, events: AsyncIterable[Envelope]) -> Rebuilt:
     events_read = unreadable = 0
     batch: list[Envelope] = []
     async for envelope in events:

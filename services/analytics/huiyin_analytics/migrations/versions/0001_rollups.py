@@ -25,6 +25,14 @@ def upgrade() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
+    op.create_index(
+        "ux_projection_live",
+        "projection",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state = 'live'"),
+        postgresql_where=sa.text("state = 'live'"),
+    )
     op.create_table(
         "case_ledger",
         sa.Column("projection", sa.Integer, nullable=False),
