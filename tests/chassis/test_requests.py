@@ -111,3 +111,13 @@ async def test_refusals_are_counted_by_reason() -> None:
         await client.get("/v1/nothing")
 
     assert counted("huiyin_http_rejected_total", problem="not-found") == before + 1
+
+
+@pytest.mark.parametrize("address", ["/v1/tickets/%00", "/v1/tickets/a%00b", "/v1/tickets/1?department=%00"])
+async def test_an_address_with_a_nul_is_refused_before_it_reaches_a_database(address: str) -> None:
+    async with client_of(APP) as client:
+        answer = await client.get(address)
+
+        assert answer.status_code == 400
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "\x00" not in answer.text

@@ -158,6 +158,7 @@ def sqlite_engine(
     engine = create_async_engine(
         url,
         json_serializer=_compact_json,
+        hide_parameters=True,  # they are customers' words, and errors reach the log
         connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
         **(pool or {"poolclass": NullPool}),
     )
@@ -184,6 +185,7 @@ def _postgresql_engine(url: str) -> AsyncEngine:
     return create_async_engine(
         url,
         json_serializer=_compact_json,
+        hide_parameters=True,
         pool_size=8,
         max_overflow=8,
         pool_timeout=10,

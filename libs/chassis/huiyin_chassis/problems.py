@@ -144,6 +144,13 @@ def internal_error(path: str) -> Response:
     return problem_response(path, status=500, detail=detail)
 
 
+def malformed_address(path: str) -> Response:
+    """Return the 400 of a path or query that holds what no name can hold."""
+    return problem_response(
+        path.replace("\x00", "%00"), status=400, detail="The address holds a NUL character."
+    )
+
+
 def unavailable(path: str, *, detail: str = "The service's database is out of reach; try again.") -> Response:
     """Return a 503 with Retry-After."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}

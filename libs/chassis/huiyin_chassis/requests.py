@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from huiyin_chassis import metrics
-from huiyin_chassis.problems import PROBLEM_SLUG, internal_error
+from huiyin_chassis.problems import PROBLEM_SLUG, internal_error, malformed_address
 from huiyin_chassis.telemetry import request_traceparent, trace_id
 from huiyin_eventbus.tracing import traced
 
@@ -56,7 +56,10 @@ class RequestFrame:
         answer = _Answer(send)
         with self._in_flight.track_inprogress():
             try:
-                await self.app(scope, receive, answer)
+                if _has_nul(scope):
+                    await malformed_address(scope["path"])(scope, receive, answer)
+                else:
+                    await self.app(scope, receive, answer)
             except Exception:
                 # The last door before the server: whatever nobody foresaw is logged here and told to nobody.
                 log.exception("request_failed", method=scope["method"], route=metrics.route_of(scope))
@@ -104,6 +107,11 @@ class _Answer:
         headers.extend(header for header in _DEFAULT_HEADERS if header[0] not in names)
         headers.append((b"x-trace-id", trace_id().encode()))
         return headers
+
+
+def _has_nul(scope: Scope) -> bool:
+    """Tell whether path or query hold a NUL, which nothing here is named by and PostgreSQL's texts cannot hold."""
+    return "\x00" in scope["path"] or b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]
 
 
 def _without_body(send: Send) -> Send:
