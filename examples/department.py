@@ -21,12 +21,11 @@ BOOTSTRAP = os.environ.get("HUIYIN_BOOTSTRAP", "127.0.0.1:9092")
 
 async def work(api: httpx2.AsyncClient, ticket: dict[str, str]) -> None:
     """Accept one ticket and answer the customer."""
+    pauses = iter((0.1, 0.5, 2, 5, 10))
     for verb, body in (("accept", None), ("answer", {"text": "已收到，我们马上处理。"})):
         answer = await api.post(f"/v1/tickets/{ticket['ticket_id']}/{verb}", json=body)
-        for pause_seconds in (0.1, 0.5, 2, 5, 10):
-            if answer.status_code != httpx2.codes.NOT_FOUND:
-                break
-            await asyncio.sleep(pause_seconds)  # we are faster than the desk, which reads the same event
+        while answer.status_code == httpx2.codes.NOT_FOUND and (pause := next(pauses, None)):
+            await asyncio.sleep(pause)  # we are faster than the desk, which reads the same event
             answer = await api.post(f"/v1/tickets/{ticket['ticket_id']}/{verb}", json=body)
         if answer.status_code in {httpx2.codes.NOT_FOUND, httpx2.codes.CONFLICT}:
             return  # it was given to another department, or a colleague was faster
@@ -38,10 +37,9 @@ async def main(department: str) -> None:
     """Work for a department until interrupted."""
     headers = {"Authorization": f"Bearer {os.environ['HUIYIN_KEY']}"}
     async with httpx2.AsyncClient(base_url=URL, headers=headers) as api:
+        # 403: a department's key may not ask; an operator has done it before.
         asked = await api.patch(f"/v1/units/{department}", json={"stream": True})
-        if (
-            asked.status_code != httpx2.codes.FORBIDDEN
-        ):  # a department's key may not: an operator has asked for it
+        if asked.status_code != httpx2.codes.FORBIDDEN:
             asked.raise_for_status()
         async with AIOKafkaConsumer(
             f"ticket.routed.{department}",

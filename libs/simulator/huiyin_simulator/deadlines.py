@@ -1,9 +1,9 @@
 """Which tickets kept their promises and which broke one, as the clocks of the suite tell it."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from huiyin_simulator.client import SuiteClient
 
@@ -18,6 +18,10 @@ class Deadlines:
     """Answered or solved within the promise, and no promise broken."""
     breached: frozenset[str]
     """At least one answer or solution missed its time, even when it came later."""
+
+    def of(self, ticket_ids: Set[str]) -> Self:
+        """Return the same of these tickets only."""
+        return replace(self, on_time=self.on_time & ticket_ids, breached=self.breached & ticket_ids)
 
 
 async def judge_deadlines(client: SuiteClient, *, since: datetime) -> Deadlines:

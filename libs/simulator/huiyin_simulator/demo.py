@@ -63,10 +63,12 @@ async def perform(suite: Suite, *, messages: Messages, began: float, rows: Seque
         note(messages.hired.format(departments=len(cast.departments), rows=len(rows)))
         board = Board(total=len(rows))
         await _play(admin, cast, board, messages=messages, began=began, rows=rows, began_at=began_at)
-        deadlines = await judge_deadlines(admin, since=began_at)
         tickets = [
             (item["id"], item["department"], item["status"]) async for item in admin.items("/v1/tickets")
         ]
+        # What came back and found no other department waits in triage again, and is counted there.
+        dispatched = {ticket_id for ticket_id, _, status in tickets if status != "returned"}
+        deadlines = (await judge_deadlines(admin, since=began_at)).of(dispatched)
         dead = await count_dead_letters(admin)
         seconds = monotonic() - began
         note(messages.verifying)
