@@ -128,7 +128,8 @@ async def test_warning_breach_and_retraction_stand_in_the_timeline(desk: Service
     )
     overdue = (await ticket(desk))["due_at"]
     await desk.deliver(
-        SlaRetracted(**clock, breach_id="b-1", met_at=NOON, retracted_at=due, reason="answered in time")
+        SlaRetracted(**clock, breach_id="b-1", met_at=NOON, retracted_at=due, reason="answered in time"),
+        scheduled(Target.RESPONSE, due, state=ClockState.MET),
     )
 
     assert overdue == "2026-11-21T04:00:00Z"

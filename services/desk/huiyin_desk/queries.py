@@ -27,7 +27,7 @@ def select_tickets(
     principal: Principal,
     *,
     department: str | None = None,
-    status: TicketStatus | None = None,
+    status: str | None = None,
     assignee: str | None = None,
     store: str | None = None,
 ) -> Select[Any]:

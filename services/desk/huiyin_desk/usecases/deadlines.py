@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
-from huiyin_contracts.vocabulary import ClockState, Target
+from huiyin_contracts.vocabulary import Target
 from huiyin_desk import queries
 from huiyin_desk.domain import next_due
 from huiyin_desk.models import ticket, ticket_clock
@@ -45,16 +45,14 @@ async def note_warnings(tx: AsyncConnection, received: Sequence[Received[SlaWarn
 
 
 async def note_breaches(tx: AsyncConnection, received: Sequence[Received[SlaBreached]]) -> None:
-    """Write down missed deadlines; the ticket stays due until the work is done."""
+    """Write down missed deadlines; the clock's due time stays as it is, so the ticket is overdue until it is done."""
     events = [one.event for one in received if one.event.target is not Target.CLASSIFICATION]
-    await _set_state(tx, events, ClockState.BREACHED)
     await record(tx, [_sla_entry(breach, kind="sla_breached") for breach in events])
 
 
 async def note_retractions(tx: AsyncConnection, received: Sequence[Received[SlaRetracted]]) -> None:
-    """Write down breaches that were taken back."""
+    """Write down breaches that were taken back; what the clock is instead, `sla.scheduled` tells."""
     events = [one.event for one in received if one.event.target is not Target.CLASSIFICATION]
-    await _set_state(tx, events, ClockState.MET)
     await record(tx, [_sla_entry(retracted, kind="sla_retracted") for retracted in events])
 
 
@@ -71,22 +69,6 @@ async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
             update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
         )
         await tx.execute(statement, changed)
-
-
-async def _set_state(
-    tx: AsyncConnection, events: Sequence[SlaBreached | SlaRetracted], state: ClockState
-) -> None:
-    if not events:
-        return
-    clock = ticket_clock.c
-    statement = update(ticket_clock).where(
-        clock.ticket_id == bindparam("b_ticket_id"),
-        clock.target == bindparam("b_target"),
-        clock.cycle == bindparam("b_cycle"),
-    )
-    rows = [{"b_ticket_id": e.ticket_id, "b_target": e.target, "b_cycle": e.cycle} for e in events]
-    await tx.execute(statement.values(state=state), rows)
-    await refresh_dues(tx, {event.ticket_id for event in events})
 
 
 def _clock_row(scheduled: SlaScheduled) -> dict[str, object]:
