@@ -1,6 +1,7 @@
 """Which tickets kept their promises and which broke one, as the clocks of the suite tell it."""
 
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Self
@@ -19,7 +20,7 @@ class Deadlines:
     breached: frozenset[str]
     """At least one answer or solution missed its time, even when it came later."""
 
-    def of(self, ticket_ids: Set[str]) -> Self:
+    def of(self, ticket_ids: AbstractSet[str]) -> Self:
         """Return the same of these tickets only."""
         return replace(self, on_time=self.on_time & ticket_ids, breached=self.breached & ticket_ids)
 
