@@ -140,6 +140,13 @@ SHIPPED_RULES: Final = (
     ),
     Rule(name="unread-language", when=When(lang=("other",)), outcome=Outcome.TRIAGE),
     Rule(name="unclear-nature", when=When(nature=("other",)), outcome=Outcome.TRIAGE),
+    # Danger and disputes cannot wait for a person to sort them: customer service has them at once, and may return them.
+    Rule(
+        name="unsure-but-pressing",
+        when=When(below_confidence=0.3, urgency=("urgent", "complaint")),
+        outcome=Outcome.TICKET,
+        department="customer-service",
+    ),
     Rule(name="unsure", when=When(below_confidence=0.3), outcome=Outcome.TRIAGE),
     Rule(
         name="praise",
