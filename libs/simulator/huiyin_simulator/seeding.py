@@ -8,7 +8,7 @@ from typing import Final
 
 from huiyin_simulator.board import Posted
 from huiyin_simulator.client import SuiteClient
-from huiyin_simulator.deadlines import judge_deadlines
+from huiyin_simulator.deadlines import judge_deadlines, until_clocks_run
 from huiyin_simulator.errors import BadRow
 from huiyin_simulator.figures import Figures, count_dead_letters, posted_figures, settled_figures
 from huiyin_simulator.outcomes import Outcomes, settle
@@ -61,9 +61,9 @@ async def post_only(
 async def post_and_settle(
     client: SuiteClient, rows: Iterable[Row], *, progress: Progress
 ) -> tuple[Seeding, Figures]:
-    """Post rows and return once each new one has its outcome, or nothing has moved for a minute.
+    """Post rows and return once each new one has its outcome and its clocks, or nothing has moved for a minute.
 
-    Deadlines count from the start of the run on.
+    The seconds are those until the last outcome. Deadlines count from the start of the run on.
     """
     began, began_at = monotonic(), datetime.now(UTC)
     seeding = Seeding()
@@ -81,7 +81,8 @@ async def post_and_settle(
     except BadRow as bad_row:
         seeding.bad_row = bad_row
     await settle(client, outcomes, on_progress=told)
+    seconds = monotonic() - began
+    await until_clocks_run(client)
     deadlines = await judge_deadlines(client, since=began_at)
     dead = await count_dead_letters(client)
-    seconds = monotonic() - began
     return seeding, settled_figures(seeding.posted, outcomes, deadlines, dead=dead, seconds=seconds)
