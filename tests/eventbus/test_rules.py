@@ -213,3 +213,11 @@ def test_the_password_is_not_in_the_settings_text() -> None:
     assert settings.client()["bootstrap_servers"] == ["a:1", "b:2"]
     assert settings.client()["ssl_context"] is None
     assert KafkaSettings(bootstrap="a:1", security="SSL").client()["ssl_context"] is not None
+
+
+def test_a_handler_of_several_events_stands_once_in_the_order_of_calls() -> None:
+    subscriptions = Subscriptions()
+    for event_type in ("probe.once", "probe.twice"):
+        subscriptions.on(probe_event(event_type))(store_effects)
+
+    assert subscriptions.by_handler() == {store_effects: {"probe.once", "probe.twice"}}

@@ -6,6 +6,7 @@ Each call runs in a savepoint, so that what a failing handler did is undone befo
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +16,7 @@ from huiyin_eventbus import tracing
 from huiyin_eventbus.deliveries import Delivery
 from huiyin_eventbus.errors import TransientFailure
 from huiyin_eventbus.failures import is_infrastructure
-from huiyin_eventbus.subscriptions import Received, Subscriptions
+from huiyin_eventbus.subscriptions import Handler, Received, Subscriptions
 
 
 class Fate(Enum):
@@ -49,7 +50,7 @@ class Handling:
     failures: list[Failure] = field(default_factory=list)
 
     async def handle(self, deliveries: Collection[Delivery]) -> None:
-        """Call the handler of each type with its events in the order given.
+        """Call each handler with its events, of however many types, in the order given.
 
         Raises what says nothing about an event: the database out of reach, the task cancelled.
         """
@@ -57,33 +58,35 @@ class Handling:
         self.failures += [
             Failure(each, Fate.POISON, each.problem) for each in deliveries if not each.received
         ]
-        for event_type in self.subscriptions.topics:
-            await self._attempt(event_type, [each for each in readable if _type_of(each) == event_type])
+        for handler, event_types in self.subscriptions.by_handler().items():
+            await self._attempt(handler, [each for each in readable if _type_of(each) in event_types])
 
-    async def _attempt(self, event_type: str, deliveries: Sequence[Delivery], *, tries: int = 2) -> None:
+    async def _attempt(
+        self, handler: Handler[Any], deliveries: Sequence[Delivery], *, tries: int = 2
+    ) -> None:
         free = self._without_waiting(deliveries)
         if not free:
             return
         try:
-            await self._call(event_type, free)
+            await self._call(handler, free)
         except Exception as error:
             if is_infrastructure(error):
                 raise
             if len(free) > 1:
                 middle = len(free) // 2
-                await self._attempt(event_type, free[:middle])
-                await self._attempt(event_type, free[middle:])
+                await self._attempt(handler, free[:middle])
+                await self._attempt(handler, free[middle:])
             elif tries > 1 and isinstance(error, DBAPIError):
                 # A broken constraint may be a race with another door; the second look sees what that committed.
-                await self._attempt(event_type, free, tries=tries - 1)
+                await self._attempt(handler, free, tries=tries - 1)
             else:
                 self._fail(free[0], error)
 
-    async def _call(self, event_type: str, deliveries: Sequence[Delivery]) -> None:
+    async def _call(self, handler: Handler[Any], deliveries: Sequence[Delivery]) -> None:
         received: list[Received[Event]] = [each.received for each in deliveries if each.received]
         with tracing.traced(_shared_trace(received)):
             async with self.tx.begin_nested():
-                await self.subscriptions.handler(event_type)(self.tx, received)
+                await handler(self.tx, received)
 
     def _without_waiting(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         behind = [each for each in deliveries if each.key in self.waiting]

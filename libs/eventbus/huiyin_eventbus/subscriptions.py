@@ -1,6 +1,6 @@
 """Which events a service takes, and by which handler."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -64,7 +64,10 @@ Any exception means the event is poison once it stands alone; TransientFailure m
 
 
 class Subscriptions:
-    """The events of one service: at most one handler each, called in the order they were subscribed."""
+    """The events of one service: at most one handler each, called in the order they were subscribed.
+
+    One handler may take several events; it then gets those of a batch in one call.
+    """
 
     def __init__(self) -> None:
         self._models: dict[str, type[Event]] = {}
@@ -90,6 +93,13 @@ class Subscriptions:
     def model(self, event_type: str) -> type[Event] | None:
         """Return the contract of a subscribed type, None for one that is not subscribed."""
         return self._models.get(event_type)
+
+    def by_handler(self) -> Mapping[Handler[Any], frozenset[str]]:
+        """Return the handlers in the order of their first subscription, each with the types it takes."""
+        found: dict[Handler[Any], set[str]] = {}
+        for event_type, handler in self._handlers.items():
+            found.setdefault(handler, set()).add(event_type)
+        return {handler: frozenset(types) for handler, types in found.items()}
 
     def handler(self, event_type: str) -> Handler[Any]:
         """Return the handler of a subscribed type."""
