@@ -30,6 +30,7 @@ class Board:
 
     total: int
     posted: Posted = field(default_factory=Posted)
+    accepted_ids: list[str] = field(default_factory=list)
     outcomes: Outcomes = field(default_factory=Outcomes)
     arrived: Counter[str] = field(default_factory=Counter)
     steps: Counter[tuple[str, str]] = field(default_factory=Counter)

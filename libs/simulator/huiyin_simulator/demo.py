@@ -24,7 +24,7 @@ from huiyin_simulator.deadlines import Deadlines, count_breached, judge_deadline
 from huiyin_simulator.figures import count_dead_letters, settled_figures
 from huiyin_simulator.live import show
 from huiyin_simulator.messages import Messages
-from huiyin_simulator.outcomes import catch_up
+from huiyin_simulator.outcomes import Outcomes, catch_up, settle
 from huiyin_simulator.playing import Departments
 from huiyin_simulator.policies import DEMO_POLICIES
 from huiyin_simulator.posting import post_rows
@@ -115,8 +115,7 @@ async def _play(
         departments.end()
         for task in background:
             task.cancel()
-    # What was returned at the very end is being routed anew; the outcomes hold for good.
-    await _follow(admin, board, until=ends + _PLAY_SECONDS)
+    board.outcomes = await _outcomes_at_the_end(admin, board)
 
 
 async def _post(admin: SuiteClient, board: Board, rows: Sequence[Row]) -> None:
@@ -125,6 +124,7 @@ async def _post(admin: SuiteClient, board: Board, rows: Sequence[Row]) -> None:
     seconds_per_row = min(_POSTING_SECONDS / max(len(rows), 1), _SLOWEST_ROW_SECONDS)
     async for receipt in post_rows(admin, rows, batch_rows=_BATCH_ROWS):
         board.posted.add(receipt)
+        board.accepted_ids += receipt.accepted_ids
         board.outcomes.expect(receipt.accepted_ids)
         pause_until += receipt.posted * seconds_per_row
         if board.posted.rows % (_BATCH_ROWS * 5) == 0:
@@ -136,6 +136,14 @@ async def _follow(admin: SuiteClient, board: Board, *, until: float) -> None:
     while board.outcomes.waiting and monotonic() < until:
         if not await catch_up(admin, board.outcomes):
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _outcomes_at_the_end(admin: SuiteClient, board: Board) -> Outcomes:
+    """Return the outcomes as they are by now: a ticket that its department returned may wait in triage again."""
+    outcomes = Outcomes()
+    outcomes.expect(board.accepted_ids)
+    await settle(admin, outcomes)
+    return outcomes
 
 
 async def _count_breaches(admin: SuiteClient, board: Board, *, since: datetime) -> None:
