@@ -1,5 +1,6 @@
 """The desk over HTTP: verbs, queues, timelines, who sees what, and what is refused."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -259,6 +260,31 @@ async def test_a_merge_moves_the_feedback_and_names_its_target(desk: ServiceDriv
     assert sorted(target["feedback_ids"]) == ["f-9", "t-1", "t-2"]
     [event, *_] = await desk.published(TicketProgressed)
     assert (event.step, event.into) == ("merged", "t-2")
+
+
+async def test_merges_in_opposite_directions_at_once_end_in_one_merge(desk: ServiceDriver) -> None:
+    await desk.deliver(routed(), routed("t-2"))
+
+    answers = await asyncio.gather(
+        do(desk.client, "merge", into="t-2"), do(desk.client, "merge", "t-2", into="t-1")
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, 422]
+
+
+async def test_two_who_act_on_one_version_at_once_act_one_after_the_other(desk: ServiceDriver) -> None:
+    await desk.deliver(routed())
+    tag = (await do(desk.client, "accept")).headers["ETag"]
+
+    answers = await asyncio.gather(
+        *(
+            desk.client.post("/v1/tickets/t-1/answer", json={"text": text}, headers={"If-Match": tag})
+            for text in ("first", "second")
+        )
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+    assert await steps(desk) == ["accepted", "answered"]
 
 
 @pytest.mark.parametrize("into", ["t-1", "nowhere"])

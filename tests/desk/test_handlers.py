@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from huiyin_contracts.people import UnitChanged
 from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaWarned
 from huiyin_contracts.tickets import TicketProgressed
 from huiyin_contracts.vocabulary import AttachReason, ClockState, RoutingReason, Target
@@ -52,6 +53,19 @@ async def test_an_older_routing_changes_nothing(desk: ServiceDriver) -> None:
     await desk.deliver(routed(routing=1))
 
     assert (await ticket(desk))["department"] == "product"
+    assert await kinds(desk) == ["dispatched"]
+
+
+async def test_a_ticket_names_its_department_in_every_language(desk: ServiceDriver) -> None:
+    names = {"zh-CN": "物流部", "en": "Logistics"}
+    fields = {"unit_id": "u-1", "slug": "logistics", "kind": "department", "changed_at": NOON}
+    await desk.deliver(
+        routed(),
+        UnitChanged(**fields, names=names, revision=2),
+        UnitChanged(**fields, names={"en": "Old"}, revision=1),
+    )
+
+    assert (await ticket(desk))["department_names"] == names
 
 
 async def test_a_follow_up_is_announced_as_the_customers_reply(desk: ServiceDriver) -> None:

@@ -216,9 +216,13 @@ def _item(row: Row[Any]) -> TicketItem:
 async def _view(tx: AsyncConnection, row: Row[Any]) -> TicketView:
     feedback_ids = await queries.feedback_ids(tx, [row.id])
     allowed = sorted(ALLOWED.get(TicketStatus(row.status), ()))
-    return TicketView.model_validate(
-        {**row._mapping, "due_at": _due(row), "feedback_ids": feedback_ids[row.id], "allowed": allowed}
-    )
+    more = {
+        "due_at": _due(row),
+        "feedback_ids": feedback_ids[row.id],
+        "department_names": await queries.department_names(tx, row.department),
+        "allowed": allowed,
+    }
+    return TicketView.model_validate({**row._mapping, **more})
 
 
 def _due(row: Row[Any]) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.auth import Principal
 from huiyin_contracts.vocabulary import ClockState, Target, TicketStatus
 from huiyin_desk.domain import Clock, TicketState
-from huiyin_desk.models import person, ticket, ticket_clock, ticket_feedback, timeline
+from huiyin_desk.models import person, ticket, ticket_clock, ticket_feedback, timeline, unit
 
 _MOST_HOPS = 32
 
@@ -44,14 +44,32 @@ async def find_ticket(tx: AsyncConnection, ticket_id: str, *, principal: Princip
     return row
 
 
-async def lock_ticket(tx: AsyncConnection, ticket_id: str, *, principal: Principal) -> Row[Any] | None:
-    """Return a ticket's row, locked until the commit, or None when there is none that the caller may see."""
-    wanted = select(ticket).where(ticket.c.id == ticket_id, visible(principal)).with_for_update()
-    row: Row[Any] | None = (await tx.execute(wanted)).one_or_none()
+async def lock_visible(
+    tx: AsyncConnection, ticket_ids: Iterable[str], *, principal: Principal
+) -> dict[str, Row[Any]]:
+    """Return the rows of those tickets that the caller may see, by id, locked until the commit.
+
+    Locks in the order of ids, so that two merges in opposite directions wait for each other and do not deadlock.
+    """
+    mine = select(ticket).where(ticket.c.id.in_(sorted(ticket_ids)), visible(principal))
+    found = await tx.execute(mine.order_by(ticket.c.id).with_for_update())
+    return {row.id: row for row in found}
+
+
+async def get_ticket(tx: AsyncConnection, ticket_id: str) -> Row[Any]:
+    """Return the row of a ticket that is known to be there."""
+    row: Row[Any] = (await tx.execute(select(ticket).where(ticket.c.id == ticket_id))).one()
     return row
 
 
-async def find_tickets(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Row[Any]]:
+async def department_names(tx: AsyncConnection, department: str) -> dict[str, str]:
+    """Return a department's name per language, none when the directory has not told of it yet."""
+    found = await tx.execute(select(unit.c.names).where(unit.c.slug == department))
+    names: dict[str, str] | None = found.scalar_one_or_none()
+    return names or {}
+
+
+async def lock_tickets(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Row[Any]]:
     """Return the rows of those tickets that are on the desk, by id, locked until the commit."""
     wanted = select(ticket).where(ticket.c.id.in_(sorted(ticket_ids))).order_by(ticket.c.id).with_for_update()
     return {row.id: row for row in await tx.execute(wanted)}

@@ -90,6 +90,8 @@ class TicketItem(BaseModel):
 class TicketView(TicketItem):
     """A ticket with all the desk knows of it."""
 
+    department_names: dict[str, str]
+    """The department's name per language."""
     subject: str | None
     lang: str | None
     item: str | None

@@ -58,7 +58,7 @@ async def note_retractions(tx: AsyncConnection, received: Sequence[Received[SlaR
 
 async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
     """Set each ticket's due time anew from its clocks; tickets that are not there yet are left out."""
-    known = await queries.find_tickets(tx, ticket_ids)
+    known = await queries.lock_tickets(tx, ticket_ids)
     if not known:
         return
     clocks = await queries.clocks_of(tx, known)

@@ -28,7 +28,7 @@ async def open_tickets(
     An older routing than the one known changes nothing.
     """
     latest = {one.event.ticket_id: one.event for one in sorted(received, key=lambda one: one.event.routing)}
-    known = await queries.find_tickets(tx, latest)
+    known = await queries.lock_tickets(tx, latest)
     new = [routed for routed in latest.values() if routed.ticket_id not in known]
     if new:
         await tx.execute(insert(ticket), [_ticket_row(routed, now=now) for routed in new])
@@ -38,7 +38,9 @@ async def open_tickets(
     for ticket_id, row in known.items():
         if latest[ticket_id].routing > row.routing:
             await _move(tx, row, latest[ticket_id], now=now)
-    await record(tx, [entry for one in received for entry in _dispatch_entries(one.event)])
+    told = {ticket_id: row.routing for ticket_id, row in known.items()}
+    later = [one.event for one in received if one.event.routing > told.get(one.event.ticket_id, 0)]
+    await record(tx, [entry for routed in later for entry in _dispatch_entries(routed)])
     await refresh_dues(tx, list(latest))
     await _announce_replies(tx, list(latest), now=now)
 

@@ -35,21 +35,25 @@ async def work_on_ticket(
 
     Raises TicketNotFound, TransitionNotAllowed, AssigneeUnknown, MergeRefused, or a 412 Refusal for a stale ETag.
     """
-    row = await queries.lock_ticket(tx, ticket_id, principal=principal)
-    if row is None:
+    named = {ticket_id, action.into or ticket_id}
+    locked = await queries.lock_visible(tx, named, principal=principal)
+    if ticket_id not in locked:
         raise TicketNotFound(ticket_id)
+    row = locked[ticket_id]
     move = act(queries.state_of(row), action, now=now)
     if move is None:
         return row
     if_match.check(row.version)
-    await _check_named(tx, row, action, principal=principal)
+    if action.assignee is not None and not await queries.is_active_person(tx, action.assignee):
+        raise AssigneeUnknown(action.assignee)
+    if action.into is not None:
+        _check_target(row, locked.get(action.into), into=action.into)
     changed = await _save(tx, row, move, now=now)
     await _tell(tx, changed, action=action, move=move, actor=principal.name, now=now)
     if action.verb is Verb.MERGE:
         await _hand_over(tx, changed, actor=principal.name, now=now)
     await refresh_dues(tx, [ticket_id])
-    again = await queries.lock_ticket(tx, ticket_id, principal=principal)
-    return again if again is not None else changed
+    return await queries.get_ticket(tx, ticket_id)
 
 
 async def resume_due_tickets(tx: AsyncConnection, *, now: datetime) -> int:
@@ -66,7 +70,7 @@ async def announce(
     tx: AsyncConnection, ticket_id: str, *, step: Step, actor: str, text: str | None, now: datetime
 ) -> None:
     """Announce a step that changes nothing but the ticket's version; does nothing when the ticket is not there."""
-    known = await queries.find_tickets(tx, [ticket_id])
+    known = await queries.lock_tickets(tx, [ticket_id])
     if ticket_id not in known:
         return
     row = known[ticket_id]
@@ -80,14 +84,9 @@ def state_values(state: TicketState) -> dict[str, Any]:
     return {each.name: getattr(state, each.name) for each in fields(state)}
 
 
-async def _check_named(tx: AsyncConnection, row: Row[Any], action: Action, *, principal: Principal) -> None:
-    if action.assignee is not None and not await queries.is_active_person(tx, action.assignee):
-        raise AssigneeUnknown(action.assignee)
-    if action.into is None:
-        return
-    target = await queries.lock_ticket(tx, action.into, principal=principal)
+def _check_target(row: Row[Any], target: Row[Any] | None, *, into: str) -> None:
     if target is None or target.id == row.id or target.status == TicketStatus.MERGED:
-        raise MergeRefused(action.into)
+        raise MergeRefused(into)
 
 
 async def _save(tx: AsyncConnection, row: Row[Any], move: Move, *, now: datetime) -> Row[Any]:
