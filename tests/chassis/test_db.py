@@ -9,9 +9,11 @@ from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import event, insert, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from huiyin_chassis.db import Database, is_out_of_reach
+from huiyin_chassis.db import Database
+from huiyin_chassis.migrate import upgrade
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.settings import Settings
+from huiyin_eventbus.failures import is_infrastructure
 from tests.chassis.example.app import SERVICE, count_notes, router, write_note
 from tests.chassis.example.models import notes
 
@@ -144,7 +146,7 @@ async def test_sqlite_is_durable_and_checks_references(tmp_path: object) -> None
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-async def test_a_server_that_is_not_there_is_out_of_reach(tmp_path: object) -> None:
+async def test_a_server_that_is_not_there_is_infrastructure(tmp_path: object) -> None:
     database = Database("postgresql://nobody@127.0.0.1:1/none")
 
     with pytest.raises(OSError, match="Connect call failed") as refused:
@@ -152,7 +154,7 @@ async def test_a_server_that_is_not_there_is_out_of_reach(tmp_path: object) -> N
             pass
 
     await database.close()
-    assert is_out_of_reach(refused.value)
+    assert is_infrastructure(refused.value)
 
 
 async def test_a_wrong_statement_does_not_count_as_out_of_reach(database: Database) -> None:
@@ -160,7 +162,26 @@ async def test_a_wrong_statement_does_not_count_as_out_of_reach(database: Databa
         async with database.reading() as tx:
             await tx.execute(text("SELECT nothing FROM nowhere"))
 
-    assert not is_out_of_reach(wrong.value)
+    assert not is_infrastructure(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "statement"),
+    [("lock_timeout", "LOCK TABLE notes"), ("statement_timeout", "SELECT pg_sleep(5)")],
+)
+async def test_what_ran_out_of_time_is_not_to_blame(postgresql_url: str, limit: str, statement: str) -> None:
+    database = Database(postgresql_url)
+    await upgrade(database, SERVICE)
+
+    async with database.writing() as other:
+        await other.execute(text("LOCK TABLE notes"))
+        with pytest.raises(DBAPIError) as late:
+            async with database.writing() as tx:
+                await tx.execute(text(f"SET LOCAL {limit} = '50ms'"))
+                await tx.execute(text(statement))
+
+    await database.close()
+    assert is_infrastructure(late.value)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from fastapi import APIRouter, Body, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from huiyin_chassis.db import Reading
@@ -27,6 +28,14 @@ class StepNotAllowed(Exception):
     def __init__(self) -> None:
         super().__init__("The ticket is archived.")
         self.allowed = frozenset({"reopen", "merge"})
+
+
+class PostgresqlError(Exception):
+    """A driver's error, as asyncpg raises it."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(CANARY)
+        self.sqlstate = sqlstate
 
 
 class Cat(BaseModel):
@@ -65,6 +74,13 @@ async def fail(what: str, limit: int = 1) -> None:
         "unforeseen": RuntimeError(CANARY),
         "busy": WriterFull("4096 items wait"),
         "lost": ConnectionRefusedError(CANARY),
+        "deadlock": DBAPIError("x", {}, PostgresqlError("40P01")),
+        "locked": DBAPIError("x", {}, PostgresqlError("55P03")),
+        "late": DBAPIError("x", {}, PostgresqlError("57014")),
+        "standby": DBAPIError("x", {}, PostgresqlError("25006")),
+        "starting": PostgresqlError("57P03"),
+        "wrong": DBAPIError("x", {}, PostgresqlError("42601")),
+        "no-file": FileNotFoundError(CANARY),
     }
     raise errors[what]
 
@@ -107,6 +123,25 @@ async def test_what_a_service_raises_becomes_a_problem_of_its_own_type(
 
         assert (answer.status_code, slug(answer)) == (status, expected)
         assert answer.json()["instance"] == f"/v1/things/{what}"
+        assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("what", ["lost", "deadlock", "locked", "late", "standby", "starting"])
+async def test_what_the_request_is_not_to_blame_for_may_be_sent_again(what: str) -> None:
+    async with client_of(APP) as client:
+        answer = await client.get(f"/v1/things/{what}")
+
+        assert (answer.status_code, slug(answer)) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("what", ["wrong", "no-file"])
+async def test_a_wrong_statement_or_a_missing_file_is_our_own_fault(what: str) -> None:
+    async with client_of(APP) as client:
+        answer = await client.get(f"/v1/things/{what}")
+
+        assert (answer.status_code, slug(answer)) == (500, "internal-error")
         assert CANARY not in answer.text
 
 

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Sequence
 from datetime import timedelta
+from socket import gaierror
 
 import pytest
 from hypothesis import given
@@ -157,7 +158,12 @@ def test_the_current_trace_ends_with_its_block() -> None:
         OperationalError("x", {}, SqliteError("SQLITE_FULL")),
         OperationalError("x", {}, SqliteError("SQLITE_IOERR_WRITE")),
         OperationalError("x", {}, None, connection_invalidated=True),  # type: ignore[arg-type]  # as after a lost connection
+        OperationalError("x", {}, PostgresqlError("25006")),
+        PostgresqlError("57P03"),
         ConnectionResetError("gone"),
+        gaierror(-2, "no such host"),
+        OSError("Multiple exceptions: [Errno 111] ('::1', 1), [Errno 111] ('127.0.0.1', 1)"),
+        OSError(errno.EHOSTUNREACH, "no route"),
         TimeoutError(),
         OSError(errno.ENOSPC, "full"),
         MemoryError(),
@@ -174,7 +180,9 @@ def test_what_the_event_is_not_to_blame_for_makes_the_consumer_wait(error: Excep
         DBAPIError("x", {}, PostgresqlError("22021")),
         IntegrityError("x", {}, SqliteError("SQLITE_CONSTRAINT_UNIQUE")),
         OperationalError("x", {}, SqliteError("SQLITE_ERROR")),
+        PostgresqlError("42601"),
         FileNotFoundError(errno.ENOENT, "a handler's own"),
+        OSError("a handler's own"),
         TransientFailure("later"),
         KeyError("rule"),
     ],

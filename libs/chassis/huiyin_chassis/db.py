@@ -18,8 +18,6 @@ from fastapi import Depends, Request
 from sqlalchemy import JSON, DateTime, Dialect, TypeDecorator, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -42,12 +40,6 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_size_limit=67108864",
 )
 _SQLITE_BUSY_SECONDS: Final = 10
-# Classes of SQLSTATE that say nothing about the statement: connection, resources, operator's intervention, system.
-_OUT_OF_REACH_STATES: Final = ("08", "53", "57P", "58")
-_OUT_OF_REACH_NAMES: Final = tuple(
-    f"SQLITE_{fact}"
-    for fact in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN", "READONLY", "NOMEM", "PROTOCOL")
-)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -196,21 +188,6 @@ def _postgresql_engine(url: str) -> AsyncEngine:
 
 def _compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def is_out_of_reach(error: BaseException) -> bool:
-    """Return whether an error means that the database cannot be used now, rather than that a statement is wrong."""
-    if isinstance(error, PoolTimeout | OSError):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None) or ""
-    name = getattr(error.orig, "sqlite_errorname", None) or ""
-    return (
-        error.connection_invalidated
-        or state.startswith(_OUT_OF_REACH_STATES)
-        or name.startswith(_OUT_OF_REACH_NAMES)
-    )
 
 
 async def _writing(request: Request) -> AsyncIterator[AsyncConnection]:

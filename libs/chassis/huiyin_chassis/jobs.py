@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from huiyin_chassis.db import is_out_of_reach
 from huiyin_chassis.service import Job
+from huiyin_eventbus.failures import is_infrastructure
 
 if TYPE_CHECKING:
     from huiyin_chassis.runtime import Runtime
@@ -59,7 +59,7 @@ class JobRunner:
             await job.run(self._runtime)
         except Exception as error:
             fields = {"service": self._runtime.service.name, "job": job.name, "error": type(error).__name__}
-            if is_out_of_reach(error):
+            if is_infrastructure(error):
                 log.warning("job_waits_for_database", **fields)
             else:
                 log.exception("job_failed", **fields)

@@ -21,9 +21,9 @@ from sqlalchemy import exc as sa_exc
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from huiyin_chassis.db import is_out_of_reach
 from huiyin_chassis.errors import Overloaded
 from huiyin_chassis.telemetry import trace_id
+from huiyin_eventbus.failures import is_infrastructure
 
 log = structlog.get_logger()
 
@@ -259,7 +259,7 @@ def _silent_detail(error: Mapping[str, Any]) -> str:
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    if not is_out_of_reach(error):
+    if not is_infrastructure(error):
         raise error
     log.warning("database_out_of_reach", error=type(error).__name__)
     return unavailable(request.url.path)

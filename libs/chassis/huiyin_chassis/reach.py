@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from huiyin_chassis.db import is_out_of_reach
 from huiyin_chassis.errors import DatabaseUnreachable
 from huiyin_chassis.service import Service
+from huiyin_eventbus.failures import is_infrastructure
 
 _MISSING: Final = "3D000"
 _REFUSED: Final = "28"
@@ -32,6 +32,6 @@ def _reason(error: Exception) -> str | None:
     state: str = getattr(told, "sqlstate", None) or ""
     if state == _MISSING:
         return "it does not exist; `huiyin migrate --create` makes it"
-    if state.startswith(_REFUSED) or is_out_of_reach(error):
+    if state.startswith(_REFUSED) or is_infrastructure(error):
         return " ".join(str(told).split()).rpartition(">: ")[2] or type(told).__name__
     return None

@@ -9,11 +9,13 @@ from typing import Final
 import structlog
 from prometheus_client import Histogram
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from huiyin_chassis import metrics
-from huiyin_chassis.problems import PROBLEM_SLUG, internal_error, malformed_address
+from huiyin_chassis.problems import PROBLEM_SLUG, internal_error, malformed_address, unavailable
 from huiyin_chassis.telemetry import request_traceparent, trace_id
+from huiyin_eventbus.failures import is_infrastructure
 from huiyin_eventbus.tracing import traced
 
 log = structlog.get_logger()
@@ -60,12 +62,12 @@ class RequestFrame:
                     await malformed_address(scope["path"])(scope, receive, answer)
                 else:
                     await self.app(scope, receive, answer)
-            except Exception:
+            except Exception as error:
                 # The last door before the server: whatever nobody foresaw is logged here and told to nobody.
-                log.exception("request_failed", method=scope["method"], route=metrics.route_of(scope))
+                last_resort = _last_resort(scope, error)
                 if answer.status is not None:
                     raise
-                await internal_error(Request(scope).url.path)(scope, receive, answer)
+                await last_resort(scope, receive, answer)
         self._count(scope, answer, seconds=perf_counter() - started_at)
 
     def _count(self, scope: Scope, answer: "_Answer", *, seconds: float) -> None:
@@ -80,6 +82,16 @@ class RequestFrame:
         log.debug(
             "request_answered", method=labels[1], route=labels[2], status=answer.status, seconds=seconds
         )
+
+
+def _last_resort(scope: Scope, error: Exception) -> Response:
+    path = Request(scope).url.path
+    # Drivers' own errors come here: SQLAlchemy lets those through that are raised while it connects.
+    if is_infrastructure(error):
+        log.warning("database_out_of_reach", error=type(error).__name__)
+        return unavailable(path)
+    log.error("request_failed", method=scope["method"], route=metrics.route_of(scope), exc_info=error)
+    return internal_error(path)
 
 
 class _Answer:

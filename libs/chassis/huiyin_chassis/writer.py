@@ -10,8 +10,9 @@ from typing import Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from huiyin_chassis.db import Database, is_out_of_reach
+from huiyin_chassis.db import Database
 from huiyin_chassis.errors import WriterClosed, WriterFull
+from huiyin_eventbus.failures import is_infrastructure
 
 MAX_GROUP: Final = 256
 DEFAULT_BOUND: Final = 4096
@@ -100,7 +101,7 @@ class GroupWriter(Generic[Item, Answer]):
         return answers
 
     async def _halve(self, group: list[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
-        if len(group) > 1 and not is_out_of_reach(error):
+        if len(group) > 1 and not is_infrastructure(error):
             middle = len(group) // 2
             await self._commit(group[:middle])
             await self._commit(group[middle:])

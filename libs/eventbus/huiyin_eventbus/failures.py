@@ -1,10 +1,12 @@
-"""Whose fault an error is: the event's, or that of the ground we stand on.
+"""Whose fault an error is: the event's or the request's, or that of the ground we stand on.
 
-Poison is dead-lettered, but nothing may be dead-lettered because a database or disk was out of reach: then the consumer
-waits and nothing moves.
+The one answer for both doors. Poison is dead-lettered, but nothing may be dead-lettered because a database or disk was
+out of reach: then the consumer waits and nothing moves. A request that meets such an error may be sent again.
 """
 
 import errno
+from socket import gaierror
+from ssl import SSLError
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
@@ -38,21 +40,35 @@ _SYSTEM: Final = {
     errno.EMFILE,
     errno.ENFILE,
     errno.ENOMEM,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.EADDRNOTAVAIL,
 }
+# What asyncio raises, without a number, when a host has several addresses and none of them answers.
+_NO_ADDRESS_ANSWERS: Final = "Multiple exceptions: "
 
 
 def is_infrastructure(error: BaseException) -> bool:
-    """Return whether an error from within a transaction says nothing about the event being handled."""
+    """Return whether an error says nothing about the event or request being handled: it may succeed later, unchanged.
+
+    True for a database, disk or network out of reach, and for a transaction that lost against another or ran out of
+    time. An OSError of the code's own, such as a missing file, is false.
+    """
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _is_database_out_of_reach(error.orig)
-    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | MemoryError):
+        return error.connection_invalidated or _is_said_by_database(error.orig)
+    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | MemoryError | gaierror | SSLError):
         return True
-    return isinstance(error, OSError) and error.errno in _SYSTEM
+    if isinstance(error, OSError):
+        return error.errno in _SYSTEM or str(error).startswith(_NO_ADDRESS_ANSWERS)
+    # While it connects, SQLAlchemy lets the driver's errors through as they are.
+    return _is_said_by_database(error)
 
 
-def _is_database_out_of_reach(original: BaseException | None) -> bool:
-    state = getattr(original, "sqlstate", None) or ""
-    code = getattr(original, "sqlite_errorname", None) or ""
+def _is_said_by_database(error: BaseException | None) -> bool:
+    state = getattr(error, "sqlstate", None) or ""
+    code = getattr(error, "sqlite_errorname", None) or ""
     return state.startswith(_STATES) or code.startswith(_SQLITE_CODES)
 
 
