@@ -55,7 +55,10 @@ async def change_unit(
     tx: AsyncConnection, slug: str, patch: UnitPatch, *, if_match: Precondition, now: datetime
 ) -> Row[Any]:
     """Change a unit and return its row; raises UnitNotFound, UnknownParent, or a 412 Refusal when it has moved on."""
-    row = await queries.find_unit(tx, slug)
+    if patch.parent is not None:
+        # Two moves at once, each right by itself, could make two units each other's ancestors.
+        await queries.lock_units(tx)
+    row = await queries.lock_unit(tx, slug)
     if row is None:
         raise UnitNotFound(slug)
     if_match.check(row.revision)
@@ -77,7 +80,7 @@ async def change_person(
     tx: AsyncConnection, person_id: str, patch: PersonPatch, *, if_match: Precondition, now: datetime
 ) -> Row[Any]:
     """Change a person and return their row; raises PersonNotFound, UnitNotFound, or a 412 Refusal."""
-    row = await queries.find_person(tx, person_id)
+    row = await queries.lock_person(tx, person_id)
     if row is None:
         raise PersonNotFound(person_id)
     if_match.check(row.revision)
@@ -107,7 +110,7 @@ async def add_key(tx: AsyncConnection, post: KeyIn, *, now: datetime) -> tuple[R
 
 async def revoke_key(tx: AsyncConnection, key_id: str, *, now: datetime) -> Row[Any]:
     """Revoke a key for good and return its row; raises KeyNotFound, or KeyRevoked when it was revoked before."""
-    row = await queries.find_key(tx, key_id)
+    row = await queries.lock_key(tx, key_id)
     if row is None:
         raise KeyNotFound(key_id)
     if not row.active:
