@@ -1,15 +1,15 @@
 """What the sla service refuses.
 
 SlaError
-├── UnknownPolicy
-├── UnknownTarget
-├── PolicyMalformed
-├── CalendarMalformed
-├── CalendarNotFound
-├── ChangedMeanwhile
-├── TimeUnreadable
-├── TimeNotAware
-└── DeadlineOutOfRange
+├── UnknownPolicy        there is no policy of this name
+├── UnknownTarget        policies promise nothing under this name
+├── PolicyMalformed      a policy document breaks its rules at the place named
+├── CalendarMalformed    a calendar document breaks its rules at the place named
+├── CalendarNotFound     there is no calendar of this name
+├── ChangedMeanwhile     two changes of one document met; the other one came first
+├── TimeUnreadable       a text is no time
+├── TimeNotAware         a time lacks its zone, so it names no instant
+└── DeadlineOutOfRange   the deadline lies outside the years that can be told
 """
 
 

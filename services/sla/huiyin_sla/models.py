@@ -28,13 +28,13 @@ sla_case: Final = Table(
     Column("next_check_at", UtcDateTime),
     Column("opened_at", UtcDateTime, nullable=False),
 )
+"""Every case heard of; its row is the lock under which its facts and clocks change."""
 Index(
     "ix_sla_case_next_check_at",
     sla_case.c.next_check_at,
     sqlite_where=sla_case.c.next_check_at.is_not(None),
     postgresql_where=sla_case.c.next_check_at.is_not(None),
 )
-"""Every case heard of; its row is the lock under which its facts and clocks change."""
 
 case_fact: Final = Table(
     "case_fact",

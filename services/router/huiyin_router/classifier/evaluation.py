@@ -1,7 +1,7 @@
 """Scores of the classifier on labelled rows: accuracy, macro-F1 and what the escalation desk cares about.
 
-Used by `huiyin model evaluate` and by the tests that hold the floors. Rows are the dictionaries of a gold file:
-text, nature, type, subtype, subtype2, urgency, sentiment.
+The tests hold the classifier to floors by these figures. Rows are the dictionaries of a gold file: text, nature, type,
+subtype, subtype2, urgency, sentiment.
 """
 
 from collections.abc import Mapping, Sequence

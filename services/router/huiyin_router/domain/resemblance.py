@@ -1,6 +1,6 @@
-"""Rules of routing that need nothing but their arguments.
+"""Near-duplicates: how much two texts have in common, and from where on they are the same text.
 
-Near-duplicates: a text that the same author sends again with a few typing changes is one case, not two. The measure
+A text that the same author sends again with a few typing changes is one case, not two. The measure
 is the resemblance of Broder ("On the resemblance and containment of documents", 1997): the share of common shingles.
 On its own it also pairs short stock phrases of strangers, so callers ask for the same author first.
 """
