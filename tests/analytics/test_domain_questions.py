@@ -1,5 +1,6 @@
 """What may be asked of a metric, and how figures are put together."""
 
+import re
 from datetime import date
 
 import pytest
@@ -33,6 +34,17 @@ def test_every_metric_is_defined_in_both_languages() -> None:
         assert all((metric.title.zh_cn, metric.title.en, metric.definition.zh_cn, metric.definition.en))
         assert metric.version >= 1
         assert metric.parts
+
+
+def test_no_metric_is_explained_by_a_reference_that_its_readers_cannot_follow() -> None:
+    told = "\n".join(
+        words
+        for metric in METRICS.values()
+        for each in (metric.title, metric.definition)
+        for words in (each.zh_cn, each.en)
+    )
+
+    assert re.findall(r"S\d+", told) == []
 
 
 def test_a_count_is_the_sum_of_its_rows() -> None:

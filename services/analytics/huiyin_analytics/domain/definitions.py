@@ -1,6 +1,7 @@
 """The figures of the suite: what each is called, what it means in words, and which counts it is made of.
 
-A definition is versioned: when its meaning changes, its version grows. S-numbers name the need behind it.
+A definition is versioned: when its meaning changes, its version grows. The needs behind them: the loop that closes S43,
+satisfaction S44, on-time rate and shares of types S46, NPS S51.
 """
 
 from collections.abc import Mapping
@@ -136,9 +137,9 @@ METRICS: Final[Mapping[str, Metric]] = {
             name="type_share",
             title=Words("类型占比", "Share of types"),
             definition=Words(
-                "某类型的反馈占全部已分类反馈（不含“非反馈”）的比例，按发生时间的本地日期（S46）。",
+                "某类型的反馈占全部已分类反馈（不含“非反馈”）的比例，按发生时间的本地日期。",
                 "Feedback of a type as a share of all classified feedback that is feedback, on the local date on which "
-                "it occurred (S46).",
+                "it occurred.",
             ),
             unit=Unit.RATIO,
             kind=Kind.RATIO,
@@ -153,9 +154,9 @@ METRICS: Final[Mapping[str, Metric]] = {
             name="on_time_rate",
             title=Words("及时率", "On-time rate"),
             definition=Words(
-                "按时完成 ÷（按时完成 + 超时），每个时限（分类、答复、解决）分别计；完成计在完成日，超时计在到期日（S46）。",
+                "按时完成 ÷（按时完成 + 超时），每个时限（分类、答复、解决）分别计；完成计在完成日，超时计在到期日；撤回的超时不计。",
                 "Clocks met ÷ (met + breached), each target by itself; what was met counts on the local date it was done, "
-                "what was breached on that of the deadline (S46). A breach taken back does not count.",
+                "what was breached on that of the deadline. A breach taken back does not count.",
             ),
             unit=Unit.RATIO,
             kind=Kind.RATIO,
@@ -188,9 +189,9 @@ METRICS: Final[Mapping[str, Metric]] = {
             name="closure_rate",
             title=Words("闭环率", "Closed-loop rate"),
             definition=Words(
-                "首次派单在该期间的工单中，如今已归档的比例；并入其他工单的不计，归档后重开的算未闭环（S43，目标 100 %）。",
+                "首次派单在该期间的工单中，如今已归档的比例；并入其他工单的不计，归档后重开的算未闭环（目标 100 %）。",
                 "Of the tickets first routed in the period, the share that stands archived now; tickets merged into others "
-                "are left out, a reopened one is not closed (S43, target 100 %).",
+                "are left out, a reopened one is not closed (target 100 %).",
             ),
             unit=Unit.RATIO,
             kind=Kind.RATIO,
@@ -201,8 +202,8 @@ METRICS: Final[Mapping[str, Metric]] = {
             name="satisfaction_rate",
             title=Words("处理满意率", "Satisfaction with handling"),
             definition=Words(
-                "复核结果为满意的次数 ÷ 全部复核次数，按复核的本地日期（S44，目标不低于 90 %）。",
-                "Reviews that found the customer satisfied ÷ all reviews, on the local date of the review (S44, target "
+                "复核结果为满意的次数 ÷ 全部复核次数，按复核的本地日期（目标不低于 90 %）。",
+                "Reviews that found the customer satisfied ÷ all reviews, on the local date of the review (target "
                 "at least 90 %).",
             ),
             unit=Unit.RATIO,
@@ -214,9 +215,9 @@ METRICS: Final[Mapping[str, Metric]] = {
             name="nps",
             title=Words("净推荐值", "Net promoter score"),
             definition=Words(
-                "打 9–10 分者的百分比减去打 0–6 分者的百分比；没有回答时无值，按发生时间的本地日期（S51）。",
+                "打 9–10 分者的百分比减去打 0–6 分者的百分比；没有回答时无值，按发生时间的本地日期。",
                 "Percent of answers 9 to 10 minus percent of answers 0 to 6; undefined without answers; on the local date "
-                "on which they occurred (S51).",
+                "on which they occurred.",
             ),
             unit=Unit.POINTS,
             kind=Kind.RATIO,
