@@ -1,10 +1,12 @@
 """sla over HTTP: clocks as they stand, deadlines in advance, and the terms behind them."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from huiyin_chassis.clock import utc_now
+from huiyin_sla import api
 from tests.sla.driver import SlaDriver, hours, progressed, received, routed
 from tests.support.service import pointers
 
@@ -211,6 +213,29 @@ async def test_calendars_tell_how_far_they_are_known(sla: SlaDriver) -> None:
     assert full.json()["off"]["2026-10-01"] == "National Day"
     assert full.json()["work"]["2026-10-10"] == "National Day"
     assert full.headers["ETag"] == '"1"'
+
+
+@pytest.mark.parametrize(
+    ("day", "coverage", "warnings"),
+    [
+        ("2025-12-31T23:59:00+08:00", {"2025": "official", "2026": "official"}, 0),
+        ("2026-01-01T00:01:00+08:00", {"2026": "official", "2027": "statutory_only"}, 1),
+    ],
+)
+async def test_what_is_known_of_a_calendar_is_told_for_the_year_in_which_it_is_asked(
+    sla: SlaDriver, monkeypatch: pytest.MonkeyPatch, day: str, coverage: dict[str, str], warnings: int
+) -> None:
+    monkeypatch.setattr(api, "utc_now", lambda: datetime.fromisoformat(day))
+    document = (await sla.client.get("/v1/calendars/cn")).json()
+    kept = {
+        name: document[name] for name in ("zone", "week", "makeup_hours", "off", "work", "official_years")
+    }
+
+    [item] = (await sla.client.get("/v1/calendars")).json()["items"]
+    put = (await sla.client.put("/v1/calendars/cn", json={**kept, "week": WEEK})).json()
+
+    assert document["coverage"] == item["coverage"] == put["coverage"] == coverage
+    assert len(document["warnings"]) == len(item["warnings"]) == warnings
 
 
 async def test_an_edited_calendar_holds_for_new_cases_and_old_cases_keep_theirs(sla: SlaDriver) -> None:

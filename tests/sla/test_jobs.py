@@ -77,6 +77,18 @@ async def test_the_sweep_is_ready_and_leaves_its_mark(sla: SlaDriver) -> None:
     assert before - timedelta(seconds=1) <= mark <= utc_now()  # type: ignore[operator]
 
 
+async def test_the_time_looked_at_is_the_databases_and_on_sqlite_that_of_the_caller(sla: SlaDriver) -> None:
+    before, told = utc_now(), utc_now() - hours(1)
+
+    async with sla.database.reading() as tx:
+        poll = await queries.poll(tx, now=told)
+
+    if tx.dialect.name == "sqlite":
+        assert poll.now == told
+    else:
+        assert poll.now > before - timedelta(seconds=1)
+
+
 async def test_policies_in_seconds_warn_and_breach_by_the_same_code(database_url: str) -> None:
     settings = SlaSettings(_env_file=None, policies=json.dumps(SECONDS))
     async with running_service(SERVICE, database_url, settings=settings) as service:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -140,8 +141,8 @@ async def put_policies(
 @router.get("/v1/calendars")
 async def list_calendars(tx: Reading, request: PageRequest, _principal: Reader) -> Page[CalendarItem]:
     """List the calendars in force with how much is known of this year and the next."""
-    statement = queries.select_calendars()
-    return await page(tx, statement, calendar_table.c.name, request=request, view=_calendar_item)
+    view = partial(_calendar_item, now=utc_now())
+    return await page(tx, queries.select_calendars(), calendar_table.c.name, request=request, view=view)
 
 
 @router.get("/v1/calendars/{name}")
@@ -153,7 +154,7 @@ async def get_calendar(
     if row is None:
         raise CalendarNotFound(name)
     set_etag(response, row.revision)
-    return _calendar_view(row)
+    return _calendar_view(row, now=utc_now())
 
 
 @router.put("/v1/calendars/{name}")
@@ -167,17 +168,18 @@ async def put_calendar(  # noqa: PLR0917  # FastAPI calls by name
     principal: Keeper,
 ) -> CalendarView:
     """Put a calendar into force for new cases, or make a new one; cases that run keep theirs."""
+    now = utc_now()
     with _pointing_at_faults():
         row = await terms.save_calendar(
             tx,
             name,
             body.model_dump(exclude_none=True),
             changed_by=principal.name,
-            now=utc_now(),
+            now=now,
             if_match=if_match,
         )
     set_etag(response, row.revision)
-    return _calendar_view(row)
+    return _calendar_view(row, now=now)
 
 
 @contextmanager
@@ -206,12 +208,12 @@ def _policies_view(row: Row[Any]) -> PoliciesView:
     return PoliciesView.model_validate({**row.document, **row._mapping})
 
 
-def _calendar_item(row: Row[Any]) -> CalendarItem:
-    return CalendarItem.model_validate({**row.document, **row._mapping, **_coverage(row, now=utc_now())})
+def _calendar_item(row: Row[Any], *, now: datetime) -> CalendarItem:
+    return CalendarItem.model_validate({**row.document, **row._mapping, **_coverage(row, now=now)})
 
 
-def _calendar_view(row: Row[Any]) -> CalendarView:
-    return CalendarView.model_validate({**row.document, **row._mapping, **_coverage(row, now=utc_now())})
+def _calendar_view(row: Row[Any], *, now: datetime) -> CalendarView:
+    return CalendarView.model_validate({**row.document, **row._mapping, **_coverage(row, now=now)})
 
 
 def _coverage(row: Row[Any], *, now: datetime) -> dict[str, object]:

@@ -51,7 +51,7 @@ class Sweeper:
     async def run(self) -> None:
         """Look once, and sweep until nothing more is due; commits each batch."""
         async with self._database.reading() as tx:
-            poll = await queries.poll(tx)
+            poll = await queries.poll(tx, now=utc_now())
             stored = await queries.sweep_seen_at(tx) if self._steadiness is None else None
         if self._is_held(poll.now, stored=stored):
             return

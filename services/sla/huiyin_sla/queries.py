@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.auth import Principal
-from huiyin_chassis.clock import utc_now
 from huiyin_contracts.vocabulary import ClockState, Outcome, Target
 from huiyin_eventbus.rows import bind_rows, rows_of
 from huiyin_sla.domain.clocks import WARNING_PERCENTS, Clock
@@ -61,10 +60,10 @@ class Poll:
         return self.next_check_at is not None and self.next_check_at < self.now
 
 
-async def poll(tx: AsyncConnection) -> Poll:
+async def poll(tx: AsyncConnection, *, now: datetime) -> Poll:
     """Return the time and the earliest check, in one statement.
 
-    The time is that of the database, which all processes share; SQLite has that of this machine.
+    The time is that of the database, which all processes share; on SQLite it is `now`, that of this machine.
     """
     earliest = (
         select(func.min(sla_case.c.next_check_at))
@@ -72,7 +71,7 @@ async def poll(tx: AsyncConnection) -> Poll:
         .scalar_subquery()
     )
     if tx.dialect.name == "sqlite":
-        return Poll(utc_now(), (await tx.execute(select(earliest))).scalar_one())
+        return Poll(now, (await tx.execute(select(earliest))).scalar_one())
     row = (await tx.execute(select(func.clock_timestamp(), earliest))).one()
     return Poll(row[0], row[1])
 
