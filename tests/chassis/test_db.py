@@ -173,12 +173,12 @@ async def test_what_ran_out_of_time_is_not_to_blame(postgresql_url: str, limit: 
     database = Database(postgresql_url)
     await upgrade(database, SERVICE)
 
-    async with database.writing() as other:
+    async with database.writing() as other, database.writing() as tx:
         await other.execute(text("LOCK TABLE notes"))
+        await tx.execute(text(f"SET LOCAL {limit} = '50ms'"))
         with pytest.raises(DBAPIError) as late:
-            async with database.writing() as tx:
-                await tx.execute(text(f"SET LOCAL {limit} = '50ms'"))
-                await tx.execute(text(statement))
+            await tx.execute(text(statement))
+        await tx.rollback()
 
     await database.close()
     assert is_infrastructure(late.value)

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
+from huiyin_chassis.clock import utc_now
+from huiyin_chassis.db import Database
 from huiyin_chassis.logging import REDACTED, configure_logging, redact
 from huiyin_eventbus.tracing import traced
+from tests.chassis.example.models import notes
 
 CANARY = "canary-7f3a"
 
@@ -129,3 +134,40 @@ def test_an_exception_is_told_in_the_same_line_without_local_variables(
     (line,) = lines(capsys)
     assert "RuntimeError: boom" in str(line["exception"])
     assert CANARY not in json.dumps(line)
+
+
+async def test_a_row_that_the_database_refuses_stays_out_of_the_log(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging()
+    row = {"id": "a", "body": CANARY, "likes": None, "extra": None, "written_at": utc_now()}
+
+    try:
+        async with database.writing() as tx:
+            await tx.execute(insert(notes).values(**row))
+    except IntegrityError as refused:
+        structlog.get_logger().exception("write_failed")
+        logging.getLogger("asyncio").warning("forgotten", exc_info=RuntimeError("boom"))
+        try:
+            raise LookupError("a rule's own words") from refused  # noqa: TRY301  # the chain is the point
+        except LookupError:
+            structlog.get_logger().exception("rule_failed")
+
+    told = [str(line["exception"]) for line in lines(capsys)]
+    assert CANARY not in "".join(told)
+    assert told[0].startswith("IntegrityError: ")
+    assert "likes" in told[0]
+    assert __file__ in told[0]
+    assert told[1] == "RuntimeError: boom"
+    assert told[2].startswith("LookupError: a rule's own words")
+    assert "caused by IntegrityError" in told[2]
+
+
+def test_every_exception_of_a_group_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+
+    structlog.get_logger().error("failed", exc_info=ExceptionGroup("two", [ValueError("a"), KeyError("b")]))
+
+    (line,) = lines(capsys)
+    assert "among them ValueError: a" in str(line["exception"])
+    assert "among them KeyError: 'b'" in str(line["exception"])

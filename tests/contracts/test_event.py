@@ -1,5 +1,6 @@
 """The envelope is CloudEvents 1.0 in Kafka's binary mode, and the `cloudevents` package agrees."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -7,9 +8,10 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, to_
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from huiyin_contracts.errors import MalformedEvent, UnknownEventType
-from huiyin_contracts.event import Envelope, Headers
+from huiyin_contracts.event import Envelope, Event, Headers
 from huiyin_contracts.registry import EVENTS, parse_event
 from huiyin_eventbus.asyncapi import sample_of
 
@@ -129,3 +131,13 @@ def test_a_malformed_event_names_the_place_and_never_the_customers_words() -> No
 
     assert "priority" in str(error.value) or "feedback_id" in str(error.value)
     assert "13800000000" not in str(error.value)
+
+
+@pytest.mark.parametrize("model", EVENTS.values(), ids=EVENTS)
+def test_an_error_tells_no_value_it_was_given(model: type[Event]) -> None:
+    data = {name: {"any": "canary-7f3a"} for name in model.model_fields}
+
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate_json(json.dumps(data))
+
+    assert "canary-7f3a" not in str(refused.value)

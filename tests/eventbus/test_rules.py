@@ -8,7 +8,8 @@ from socket import gaierror
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_eventbus import tracing
@@ -192,10 +193,28 @@ def test_what_the_event_or_its_handler_is_to_blame_for_does_not(error: Exception
 
 
 def test_a_dead_letters_text_is_bounded_and_without_statement_or_parameters() -> None:
-    error = IntegrityError("INSERT", {"text": "customer's words"}, Exception("UNIQUE constraint failed\x00"))
+    told = SqliteError("UNIQUE constraint failed\x00")
+    error = IntegrityError("INSERT", {"text": "customer's words"}, told)
 
     assert describe(error) == "UNIQUE constraint failed"
     assert len(describe(ValueError("x" * 9999))) == 500
+
+
+def test_a_dead_letters_text_repeats_no_row_and_no_value() -> None:
+    class Answer(BaseModel):
+        text: int
+
+    native = PostgresqlError("23502")
+    native.args = ("DETAIL: Failing row contains (customer's words)",)
+    native.column_name = "assignee"  # type: ignore[attr-defined]  # as asyncpg does
+    argument = ValueError("invalid input for query argument $1: customer's words")
+    with pytest.raises(ValidationError) as unfit:
+        Answer.model_validate({"text": "customer's words"})
+
+    assert describe(DBAPIError("INSERT", {}, native)) == "PostgresqlError 23502 assignee"
+    assert describe(native) == "PostgresqlError 23502 assignee"
+    assert describe(StatementError("x", "INSERT", {}, argument)) == "ValueError"
+    assert describe(unfit.value) == "Answer does not fit: int_parsing"
 
 
 def test_an_event_has_one_handler() -> None:

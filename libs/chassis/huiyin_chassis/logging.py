@@ -1,7 +1,7 @@
 """Logs: one JSON object per line on stderr, from our own code and from every library, without customer data.
 
 Facts are named in snake_case and carry fields. Whatever a field is called after (a text, a name, a key) is hidden by
-name, and exceptions are logged without the values of SQL statements. There is no access log: metrics count requests,
+name, and exceptions are told without the values of statements and rows (`tracebacks`). There is no access log: metrics count requests,
 and the level `debug` tells each one.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from huiyin_chassis.tracebacks import rendered
 from huiyin_eventbus import tracing
 
 REDACTED: Final = "[redacted]"
@@ -74,7 +75,7 @@ def configure_logging(level: str = "info") -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(rendered),
                 redact,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],

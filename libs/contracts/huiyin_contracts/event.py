@@ -23,13 +23,18 @@ _OPTIONAL_HEADERS: Final = {
     "causation_id": "ce_causationid",
     "traceparent": "traceparent",
 }
-_INSTANT: Final = TypeAdapter(AwareDatetime)
+_INSTANT: Final = TypeAdapter(AwareDatetime, config=ConfigDict(hide_input_in_errors=True))
 
 
 class Contract(BaseModel):
-    """Base of everything that crosses a service border: frozen, and deaf to fields it does not know yet."""
+    """Base of everything that crosses a service border: frozen, and deaf to fields it does not know yet.
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    Its errors never repeat a value: they reach logs and dead letters, and a value may be a customer's words.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 class Event(Contract):

@@ -9,7 +9,8 @@ from socket import gaierror
 from ssl import SSLError
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _ERROR_TEXT_CHARACTERS: Final = 500
@@ -73,6 +74,31 @@ def _is_said_by_database(error: BaseException | None) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's text for a dead letter, bounded; a database's without statement and parameters."""
-    told = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return str(told).replace("\x00", "")[:_ERROR_TEXT_CHARACTERS]
+    """Return an error's text for dead letters and logs: bounded, and without what a customer may have said.
+
+    A database's message is one only on SQLite, which names columns; PostgreSQL's repeats values and whole rows, so
+    that its SQLSTATE and the names it gives stand in for it. Of data that does not fit a model the kinds are told.
+    """
+    return _text_of(error).replace("\x00", "")[:_ERROR_TEXT_CHARACTERS]
+
+
+def _text_of(error: BaseException) -> str:
+    if isinstance(error, StatementError) and error.orig is not None:
+        return _driver_text(error.orig)
+    if getattr(error, "sqlstate", None):
+        return _driver_text(error)
+    if isinstance(error, ValidationError):
+        kinds = sorted({problem["type"] for problem in error.errors(include_input=False, include_url=False)})
+        return f"{error.title} does not fit: {', '.join(kinds)}"
+    return str(error)
+
+
+def _driver_text(error: BaseException) -> str:
+    if getattr(error, "sqlite_errorname", None):
+        return str(error)
+    # SQLAlchemy wraps asyncpg's errors once more; the names are on the inner one.
+    native = error.__cause__ or error
+    facts = [
+        getattr(native, name, None) for name in ("sqlstate", "table_name", "column_name", "constraint_name")
+    ]
+    return " ".join([type(native).__name__, *(str(fact) for fact in facts if fact)])
