@@ -213,7 +213,6 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"by": "outcome"}, "by"),
     ({"outcome": "ticket"}, "outcome"),
     ({"zone": "Europe/Berlin"}, "zone"),
-    ({"channel": "a\x00b"}, "channel"),
     ({"channel": "x" * 300}, "channel"),
 ]
 
