@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 
 from huiyin_contracts.people import KeyChanged, PersonChanged, UnitChanged
-from tests.support.service import ServiceDriver
+from huiyin_directory.app import SERVICE, seed
+from huiyin_directory.domain import SHIPPED_UNITS
+from tests.support.service import ServiceDriver, running_service
 
 AT_ONCE = 8
 READ = {"If-Match": '"1"'}
@@ -97,3 +99,29 @@ async def test_two_moves_at_once_never_close_a_ring(directory: ServiceDriver) ->
     )
 
     assert found == {200: 1, 422: 1}
+
+
+async def test_a_slug_asked_for_by_many_at_once_is_taken_once(directory: ServiceDriver) -> None:
+    await connect(directory)
+    store = {"slug": "shanghai-01", "kind": "store", "names": {"zh-CN": "上海一店"}}
+
+    found = await statuses([directory.client.post("/v1/units", json=store) for _ in range(AT_ONCE)])
+
+    assert found == {201: 1, 409: AT_ONCE - 1}
+    told = [event for event in await directory.published(UnitChanged) if event.slug == "shanghai-01"]
+    assert len(told) == 1
+
+
+async def test_processes_that_start_at_once_make_the_shipped_departments_once(database_url: str) -> None:
+    async with (
+        running_service(SERVICE, database_url, started=False) as first,
+        running_service(SERVICE, database_url, started=False) as second,
+    ):
+        await asyncio.gather(connect(first), connect(second))
+
+        await asyncio.gather(*(seed(driver.runtime) for driver in (first, second, first, second)))
+
+        told = sorted(event.slug for event in await first.published(UnitChanged))
+        assert told == sorted(shipped.slug for shipped in SHIPPED_UNITS)
+        listed = (await second.client.get("/v1/units")).json()["items"]
+        assert [unit["slug"] for unit in listed] == told

@@ -29,6 +29,7 @@ from huiyin_directory.errors import (
 from huiyin_directory.models import made_key, person, unit
 from huiyin_directory.schemas import KeyIn, PersonIn, PersonPatch, UnitIn, UnitPatch
 from huiyin_eventbus.outbox import append
+from huiyin_eventbus.rows import insert_into
 
 
 async def seed_units(tx: AsyncConnection, *, now: datetime) -> None:
@@ -37,17 +38,15 @@ async def seed_units(tx: AsyncConnection, *, now: datetime) -> None:
         return
     for shipped in SHIPPED_UNITS:
         post = UnitIn(slug=shipped.slug, kind="department", names=dict(shipped.names))
-        await add_unit(tx, post, now=now)
+        await _put_unit(tx, post, now=now)
 
 
 async def add_unit(tx: AsyncConnection, post: UnitIn, *, now: datetime) -> Row[Any]:
     """Make a unit and return its row; raises UnitExists or UnknownParent."""
-    parents = await queries.parents(tx)
-    if post.slug in parents:
+    _check_parent(post.slug, post.parent, await queries.parents(tx))
+    row = await _put_unit(tx, post, now=now)
+    if row is None:
         raise UnitExists(post.slug)
-    _check_parent(post.slug, post.parent, parents)
-    row = await _add(tx, unit, {**post.model_dump(), "active": True}, now=now)
-    await append(tx, _unit_changed(row))
     return row
 
 
@@ -118,10 +117,24 @@ async def revoke_key(tx: AsyncConnection, key_id: str, *, now: datetime) -> Row[
     return await _change(tx, made_key, row, {"active": False}, now=now)
 
 
-async def _add(tx: AsyncConnection, table: Table, values: Mapping[str, Any], *, now: datetime) -> Row[Any]:
-    stamped = {**values, "id": str(uuid_utils.uuid7()), "revision": 1, "changed_at": now}
-    row: Row[Any] = (await tx.execute(insert(table).values(stamped).returning(table))).one()
+async def _put_unit(tx: AsyncConnection, post: UnitIn, *, now: datetime) -> Row[Any] | None:
+    """Make a unit with its event and return its row; None when the slug is taken, also by another process just now."""
+    put = insert_into(tx.dialect.name, unit).on_conflict_do_nothing(index_elements=["slug"]).returning(unit)
+    values = _stamped({**post.model_dump(), "active": True}, now=now)
+    row: Row[Any] | None = (await tx.execute(put, values)).one_or_none()
+    if row is not None:
+        await append(tx, _unit_changed(row))
     return row
+
+
+async def _add(tx: AsyncConnection, table: Table, values: Mapping[str, Any], *, now: datetime) -> Row[Any]:
+    made = insert(table).values(_stamped(values, now=now)).returning(table)
+    row: Row[Any] = (await tx.execute(made)).one()
+    return row
+
+
+def _stamped(values: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    return {**values, "id": str(uuid_utils.uuid7()), "revision": 1, "changed_at": now}
 
 
 async def _change(
