@@ -119,8 +119,39 @@ async def test_a_person_is_made_changed_and_told(directory: ServiceDriver) -> No
 async def test_a_person_of_no_known_unit_is_refused(directory: ServiceDriver) -> None:
     answer = await directory.client.post("/v1/people", json={"name": "李雷", "unit": "nowhere"})
 
-    assert answer.status_code == 404
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith("/unit-unknown")
     assert await directory.published(PersonChanged) == []
+
+
+async def test_nobody_moves_to_a_unit_that_is_not_there(directory: ServiceDriver) -> None:
+    made = (await directory.client.post("/v1/people", json={"name": "李雷", "unit": "logistics"})).json()
+
+    answer = await directory.client.patch(f"/v1/people/{made['id']}", json={"unit": "nowhere"})
+
+    assert answer.status_code == 422
+    assert (await directory.client.get(f"/v1/people/{made['id']}")).json()["unit"] == "logistics"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "problem"),
+    [
+        ("GET", "/v1/units/nowhere", "unit-not-found"),
+        ("PATCH", "/v1/units/nowhere", "unit-not-found"),
+        ("GET", "/v1/people/nobody", "person-not-found"),
+        ("PATCH", "/v1/people/nobody", "person-not-found"),
+        ("POST", "/v1/api-keys/none/revoke", "key-not-found"),
+    ],
+)
+async def test_what_is_addressed_and_not_there_is_not_found(
+    directory: ServiceDriver, method: str, path: str, problem: str
+) -> None:
+    body: dict[str, Any] | None = {} if method == "PATCH" else None
+
+    answer = await directory.client.request(method, path, json=body)
+
+    assert answer.status_code == 404
+    assert answer.json()["type"].endswith(f"/{problem}")
 
 
 async def test_a_key_is_told_once_and_kept_as_a_digest(directory: ServiceDriver) -> None:
@@ -156,22 +187,23 @@ async def test_a_made_key_opens_the_door_until_it_is_revoked(directory: ServiceD
 
 
 @pytest.mark.parametrize(
-    ("changes", "status"),
+    ("changes", "problem"),
     [
-        ({"role": "emperor"}, 422),
-        ({"scopes": ["everything"]}, 422),
-        ({"departments": ["nowhere"]}, 404),
-        ({"person_id": "nobody"}, 404),
-        ({"rate_per_minute": 0}, 422),
-        ({"expires_at": "2026-01-01"}, 422),
+        ({"role": "emperor"}, "invalid-content"),
+        ({"scopes": ["everything"]}, "invalid-content"),
+        ({"departments": ["nowhere"]}, "unit-unknown"),
+        ({"person_id": "nobody"}, "person-unknown"),
+        ({"rate_per_minute": 0}, "invalid-content"),
+        ({"expires_at": "2026-01-01"}, "invalid-content"),
     ],
 )
 async def test_a_broken_key_is_refused(
-    directory: ServiceDriver, changes: dict[str, Any], status: int
+    directory: ServiceDriver, changes: dict[str, Any], problem: str
 ) -> None:
     answer = await directory.client.post("/v1/api-keys", json={"name": "k", **changes})
 
-    assert answer.status_code == status
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith(f"/{problem}")
     assert await directory.published(KeyChanged) == []
 
 

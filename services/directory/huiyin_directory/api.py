@@ -16,8 +16,10 @@ from huiyin_directory.errors import (
     KeyNotFound,
     KeyRevoked,
     PersonNotFound,
+    PersonUnknown,
     UnitExists,
     UnitNotFound,
+    UnitUnknown,
     UnknownParent,
 )
 from huiyin_directory.models import made_key, person, unit
@@ -35,9 +37,11 @@ from huiyin_directory.schemas import (
 
 PROBLEMS: Final[Mapping[type[Exception], int]] = {
     UnitNotFound: 404,
+    UnitUnknown: 422,
     UnitExists: 409,
     UnknownParent: 422,
     PersonNotFound: 404,
+    PersonUnknown: 422,
     KeyNotFound: 404,
     KeyRevoked: 409,
 }

@@ -1,10 +1,12 @@
 """What can go wrong in the directory.
 
 DirectoryError
-├── UnitNotFound
+├── UnitNotFound        the unit addressed is not there
 ├── UnitExists          the slug is taken, and slugs never change hands
+├── UnitUnknown         a unit named in a body is not there
 ├── UnknownParent       the parent is no unit, or a unit would become its own ancestor
-├── PersonNotFound
+├── PersonNotFound      the person addressed is not there
+├── PersonUnknown       a person named in a body is not there
 ├── KeyNotFound
 └── KeyRevoked          a revoked key stays revoked; make a new one
 """
@@ -15,7 +17,7 @@ class DirectoryError(Exception):
 
 
 class UnitNotFound(DirectoryError):
-    """No unit has this slug."""
+    """The unit addressed is not there: no unit has this slug."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(f"no unit {slug}")
@@ -28,6 +30,13 @@ class UnitExists(DirectoryError):
         super().__init__(f"there is a unit {slug} already")
 
 
+class UnitUnknown(DirectoryError):
+    """A person or key names a unit that is not there."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"there is no unit {slug}")
+
+
 class UnknownParent(DirectoryError):
     """The parent named is no unit, or lies below the unit itself."""
 
@@ -36,10 +45,17 @@ class UnknownParent(DirectoryError):
 
 
 class PersonNotFound(DirectoryError):
-    """No person has this id."""
+    """The person addressed is not there: nobody has this id."""
 
     def __init__(self, person_id: str) -> None:
         super().__init__(f"no person {person_id}")
+
+
+class PersonUnknown(DirectoryError):
+    """A key names a person who is not there."""
+
+    def __init__(self, person_id: str) -> None:
+        super().__init__(f"there is no person {person_id}")
 
 
 class KeyNotFound(DirectoryError):

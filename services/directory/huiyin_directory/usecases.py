@@ -22,8 +22,10 @@ from huiyin_directory.errors import (
     KeyNotFound,
     KeyRevoked,
     PersonNotFound,
+    PersonUnknown,
     UnitExists,
     UnitNotFound,
+    UnitUnknown,
     UnknownParent,
 )
 from huiyin_directory.models import made_key, person, unit
@@ -67,7 +69,7 @@ async def change_unit(
 
 
 async def add_person(tx: AsyncConnection, post: PersonIn, *, now: datetime) -> Row[Any]:
-    """Make a person and return their row; raises UnitNotFound for a unit nobody knows."""
+    """Make a person and return their row; raises UnitUnknown."""
     await _check_unit(tx, post.unit)
     values = {**post.model_dump(), "roles": list(post.roles), "active": True}
     row = await _add(tx, person, values, now=now)
@@ -78,7 +80,7 @@ async def add_person(tx: AsyncConnection, post: PersonIn, *, now: datetime) -> R
 async def change_person(
     tx: AsyncConnection, person_id: str, patch: PersonPatch, *, if_match: Precondition, now: datetime
 ) -> Row[Any]:
-    """Change a person and return their row; raises PersonNotFound, UnitNotFound, or a 412 Refusal."""
+    """Change a person and return their row; raises PersonNotFound, UnitUnknown, or a 412 Refusal."""
     row = await queries.lock_person(tx, person_id)
     if row is None:
         raise PersonNotFound(person_id)
@@ -89,9 +91,12 @@ async def change_person(
 
 
 async def add_key(tx: AsyncConnection, post: KeyIn, *, now: datetime) -> tuple[Row[Any], str]:
-    """Make an API key and return its row and the key itself, which is stored nowhere."""
+    """Make an API key and return its row and the key itself, which is stored nowhere.
+
+    Raises PersonUnknown or UnitUnknown for a holder or department that is not there.
+    """
     if post.person_id is not None and await queries.find_person(tx, post.person_id) is None:
-        raise PersonNotFound(post.person_id)
+        raise PersonUnknown(post.person_id)
     for department in set(post.departments) - {"*"}:
         await _check_unit(tx, department)
     key = new_secret()
@@ -158,7 +163,7 @@ def _check_parent(slug: str, parent: str | None, parents: Mapping[str, str | Non
 
 async def _check_unit(tx: AsyncConnection, slug: str | None) -> None:
     if slug is not None and await queries.find_unit(tx, slug) is None:
-        raise UnitNotFound(slug)
+        raise UnitUnknown(slug)
 
 
 def _unit_changed(row: Row[Any]) -> UnitChanged:
