@@ -12,6 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
 
 from huiyin_broker import Broker, BrokerSettings
 from huiyin_chassis.db import Database
@@ -31,10 +32,11 @@ NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
 class OutageDatabase:
-    """A database that is out of reach for a number of transactions."""
+    """A database that is out of reach, or fails for another reason, for a number of transactions."""
 
-    def __init__(self, database: Database, *, outages: int) -> None:
+    def __init__(self, database: Database, *, outages: int, error: Exception | None = None) -> None:
         self._database = database
+        self._error = error or OperationalError("COMMIT", {}, ConnectionResetError("gone"))
         self.outages = outages
         self.dialect_name = database.dialect_name
         self.path = database.path
@@ -46,7 +48,7 @@ class OutageDatabase:
             yield tx
             if self.outages > 0:
                 self.outages -= 1
-                raise OperationalError("COMMIT", {}, ConnectionResetError("gone"))
+                raise self._error
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -187,6 +189,20 @@ async def test_while_the_database_is_out_of_reach_nothing_moves_and_nothing_is_l
     await until(lambda: is_running(consumer))
     assert sorted(await bus.numbers()) == list(range(9))
     assert await bus.dead() == []
+
+
+async def test_a_bug_at_the_commit_is_told_with_its_traceback_and_tried_again(bus: BusDriver) -> None:
+    buggy = OutageDatabase(bus.database, outages=0, error=TypeError("a bug of ours"))
+    consumer = await bus.consumer(database=buggy)
+    await until(lambda: is_running(consumer))
+    buggy.outages = 3
+
+    with capture_logs() as logs:
+        await bus.publish(bus.probe(1))
+        await bus.until_effects(1)
+
+    told = [(each["log_level"], each["error"]) for each in logs if each["event"] == "consumer_waits"]
+    assert told == [("error", "TypeError"), ("warning", "TypeError"), ("warning", "TypeError")]
 
 
 async def test_stopping_finishes_the_batch_in_hand(bus: BusDriver) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
 
 from huiyin_broker import Broker, BrokerSettings
 from huiyin_chassis.db import Database
@@ -27,8 +28,9 @@ IMPATIENT = RelaySettings(deadline=timedelta(seconds=1), slowest_retry=timedelta
 class CrashingDatabase:
     """A database that a relay loses once, when it wants to delete what the broker has acknowledged."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, crash: Exception | None = None) -> None:
         self._database = database
+        self._error = crash or OperationalError("DELETE", {}, ConnectionResetError("gone"))
         self.crashes = 0
         self.dialect_name = database.dialect_name
         self.path = database.path
@@ -51,7 +53,7 @@ class CrashingDatabase:
 
     def _crash(self) -> None:
         self.crashes += 1
-        raise OperationalError("DELETE", {}, ConnectionResetError("gone"))
+        raise self._error
 
 
 def envelopes_of(records: list[object]) -> list[Envelope]:
@@ -184,6 +186,19 @@ async def test_a_broker_that_restarts_under_load_gets_everything_from_a_new_prod
         assert [number for key, number in first_seen if key == f"case-{case}"] == list(range(1, 13))
     assert sorted(row.number for row in effects) == list(range(60))
     assert relay.healthy
+
+
+async def test_a_bug_in_the_relay_leaves_a_traceback_and_is_survived(bus: BusDriver) -> None:
+    crashing = CrashingDatabase(bus.database, crash=TypeError("a bug of ours"))
+    await bus.append(bus.probe(1))
+
+    with capture_logs() as logs:
+        await bus.relay(database=crashing)
+        await bus.until_published()
+
+    (failed,) = [each for each in logs if each["event"] == "publish_failed"]
+    assert (failed["log_level"], failed["error"]) == ("error", "TypeError")
+    assert isinstance(failed["exc_info"], TypeError)
 
 
 async def test_an_unreachable_broker_leaves_everything_in_the_outbox(database: Database) -> None:

@@ -25,6 +25,7 @@ from huiyin_eventbus.chores import Chores, clean_inbox
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.errors import AssignmentMissing, BrokerSilent, LostOwnership
 from huiyin_eventbus.flood import FloodGate, FloodLimits
+from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.handling import Fate
 from huiyin_eventbus.kafka import KafkaSettings, ensure_topics
 from huiyin_eventbus.membership import Batch, Membership
@@ -94,6 +95,8 @@ class Consumer:
         )
         self._gates: dict[TopicPartition, FloodGate] = {}
         self._sequences = SequenceWatch()
+        self._waits = Grievances("consumer_waits")
+        self._retries_wait = Grievances("retries_wait")
         self._membership: Membership | None = None
         self._stop = asyncio.Event()
         self._resumed = asyncio.Event()
@@ -201,7 +204,7 @@ class Consumer:
                 metrics.lost_ownership_total.labels(self._group).inc()
                 log.warning("ownership_lost", group=self._group)
                 membership.look_again()
-            except Exception as error:  # noqa: BLE001  # the database is out of reach: wait, nothing has moved
+            except Exception as error:  # noqa: BLE001  # nothing has moved: wait, whatever it was
                 failures += 1
                 membership.step_back()
                 await self._wait_out(error, failures=failures)
@@ -257,14 +260,14 @@ class Consumer:
                 if monotonic() >= clean_at:
                     await clean_inbox(self._database, before=_now() - self._settings.inbox_age)
                     clean_at = monotonic() + self._settings.clean_every.total_seconds()
-            except Exception as error:  # noqa: BLE001  # the database is out of reach: everything stays parked
-                log.warning("retries_wait", group=self._group, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  # everything stays parked, whatever it was
+                self._retries_wait.tell(error, group=self._group)
                 pause = self._settings.slowest_wait
             await self._sleep(pause.total_seconds())
 
     async def _wait_out(self, error: Exception, *, failures: int) -> None:
         self.state = ConsumerState.WAITING
-        log.warning("consumer_waits", group=self._group, error=type(error).__name__, failures=failures)
+        self._waits.tell(error, group=self._group, failures=failures)
         longest = self._settings.slowest_wait.total_seconds()
         await self._sleep(min(0.1 * 2 ** min(failures, 10), longest))
 

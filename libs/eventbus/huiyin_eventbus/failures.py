@@ -58,7 +58,7 @@ def is_infrastructure(error: BaseException) -> bool:
     time. An OSError of the code's own, such as a missing file, is false.
     """
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _is_said_by_database(error.orig)
+        return error.connection_invalidated or (error.orig is not None and is_infrastructure(error.orig))
     if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | MemoryError | gaierror | SSLError):
         return True
     if isinstance(error, OSError):
@@ -67,7 +67,7 @@ def is_infrastructure(error: BaseException) -> bool:
     return _is_said_by_database(error)
 
 
-def _is_said_by_database(error: BaseException | None) -> bool:
+def _is_said_by_database(error: BaseException) -> bool:
     state = getattr(error, "sqlstate", None) or ""
     code = getattr(error, "sqlite_errorname", None) or ""
     return state.startswith(_STATES) or code.startswith(_SQLITE_CODES)

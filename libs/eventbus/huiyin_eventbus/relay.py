@@ -11,17 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import structlog
 from aiokafka import AIOKafkaProducer
 
 from huiyin_eventbus import headers, metrics
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.database import Database
+from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
 from huiyin_eventbus.outbox import outbox_backlog
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +52,7 @@ class Relay:
         self._topics: set[str] = set()
         self._woken = asyncio.Event()
         self._stopping = False
+        self._failures = Grievances("publish_failed")
         self._task: asyncio.Task[None] | None = None
         self.healthy = True
 
@@ -145,7 +144,7 @@ class Relay:
     async def _recover(self, error: Exception, *, failures: int) -> None:
         self.healthy = False
         metrics.publish_failures_total.labels(self._service).inc()
-        log.warning("publish_failed", service=self._service, error=type(error).__name__, failures=failures)
+        self._failures.tell(error, service=self._service, failures=failures)
         await self._drop_producer()
         self._topics.clear()
         pause = min(0.1 * 2 ** min(failures, 10), self._settings.slowest_retry.total_seconds())
