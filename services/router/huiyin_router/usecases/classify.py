@@ -18,6 +18,7 @@ from huiyin_eventbus.subscriptions import Received
 from huiyin_router import queries
 from huiyin_router.classifier import REVISION, Prediction, Text, predict
 from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Home, Said, find_home
+from huiyin_router.domain.labels import is_dispute
 from huiyin_router.domain.rules import Facts, Rule, end_of, first_match
 from huiyin_router.models import classification, routed_case
 from huiyin_router.usecases.announcements import classified, dispatches, routed
@@ -210,7 +211,7 @@ def _columns(
         "subtype2": prediction.subtype2,
         "urgency": Urgency(prediction.urgency),
         "sentiment": prediction.sentiment,
-        "complex": prediction.urgency == Urgency.COMPLAINT,
+        "complex": is_dispute(prediction.urgency),
         "confidence": dict(prediction.confidence),
         "model": REVISION,
         "revision": 1,

@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.auth import Principal
 from huiyin_chassis.etag import Precondition
 from huiyin_contracts.feedback import FeedbackReceived, Labels
-from huiyin_contracts.vocabulary import Outcome, RoutingReason, Urgency
+from huiyin_contracts.vocabulary import Outcome, RoutingReason
 from huiyin_router import queries
 from huiyin_router.classifier import PARENT_TYPES
+from huiyin_router.domain.labels import merged
 from huiyin_router.domain.rules import Rule, next_match
 from huiyin_router.errors import (
     AlreadyDecided,
     DepartmentMissing,
     FeedbackUnknown,
-    LabelsContradict,
     TicketStands,
 )
 from huiyin_router.schemas import CorrectionIn, DecisionIn, LabelsIn
@@ -49,7 +49,7 @@ async def decide_triage(
     Raises FeedbackUnknown, AlreadyDecided, TicketStands, DepartmentUnknown, LabelsContradict, or a 412 Refusal.
     """
     row = await _lock(tx, feedback_id, principal=principal)
-    labels = merged(_labels(row), decision.labels)
+    labels = _labels_after(row, decision.labels)
     if row.outcome != Outcome.TRIAGE:
         if _is_decided_so(row, decision, labels):
             return row
@@ -80,50 +80,13 @@ async def correct_classification(
     """
     row = await _lock(tx, feedback_id, principal=principal)
     if_match.check(row.revision)
-    labels = merged(_labels(row), body.labels)
+    labels = _labels_after(row, body.labels)
     await check_department(tx, body.department)
     end = await _end_of(tx, row, body, labels=labels)
     if (end.outcome, end.department, labels) == (row.outcome, row.department, _labels(row)):
         return row
     change = _change(end, labels, principal, reason=body.reason, routing_reason=RoutingReason.CORRECTED)
     return await revise(tx, row, change, now=now)
-
-
-def merged(labels: Labels, said: LabelsIn | None) -> Labels:
-    """Return labels with what a person said of them; raises LabelsContradict when type and subtype do not fit.
-
-    A known subtype brings its type along, and a type with one subtype brings that. A dispute is always complex (S32).
-    """
-    if said is None:
-        return labels
-    changes = said.model_dump(exclude_unset=True, exclude_none=True)
-    if "subtype2" in said.model_fields_set:
-        changes["subtype2"] = said.subtype2
-    if "subtype" in changes:
-        changes.setdefault("type", PARENT_TYPES.get(changes["subtype"], labels.type))
-    elif changes.get("type", labels.type) != labels.type:
-        changes["subtype"] = _only_subtype(changes["type"], labels)
-    after = Labels.model_validate({**labels.model_dump(), **changes})
-    if PARENT_TYPES.get(after.subtype, after.type) != after.type:
-        raise LabelsContradict(given_type=after.type, subtype=after.subtype)
-    return after.model_copy(update={"complex": _is_complex(labels, after, said)})
-
-
-def _is_complex(before: Labels, after: Labels, said: LabelsIn) -> bool:
-    if after.urgency is Urgency.COMPLAINT:
-        return True
-    if said.complex is not None:
-        return said.complex
-    return before.complex and before.urgency is not Urgency.COMPLAINT
-
-
-def _only_subtype(given_type: str, labels: Labels) -> str:
-    if labels.subtype2 is not None and PARENT_TYPES.get(labels.subtype2) == given_type:
-        return labels.subtype2
-    subtypes = [subtype for subtype, parent in PARENT_TYPES.items() if parent == given_type]
-    if len(subtypes) != 1:
-        raise LabelsContradict(given_type=given_type, subtype=labels.subtype)
-    return subtypes[0]
 
 
 async def _lock(tx: AsyncConnection, feedback_id: str, *, principal: Principal) -> Row[Any]:
@@ -135,6 +98,12 @@ async def _lock(tx: AsyncConnection, feedback_id: str, *, principal: Principal) 
 
 def _labels(row: Row[Any]) -> Labels:
     return Labels.model_validate(row, from_attributes=True)
+
+
+def _labels_after(row: Row[Any], said: LabelsIn | None) -> Labels:
+    if said is None:
+        return _labels(row)
+    return merged(_labels(row), said.model_dump(exclude_unset=True), parent_types=PARENT_TYPES)
 
 
 def _is_decided_so(row: Row[Any], decision: DecisionIn, labels: Labels) -> bool:
