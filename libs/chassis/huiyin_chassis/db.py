@@ -10,18 +10,19 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Request
-from sqlalchemy import JSON, DateTime, Dialect, TypeDecorator, event
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from huiyin_chassis.settings import with_asyncio_driver
+from huiyin_eventbus.columns import Json, UtcDateTime
+
+__all__ = ["Database", "Json", "Reading", "UtcDateTime", "Writing", "sqlite_engine"]
 
 READERS: Final = 4
 _POSTGRESQL_OPTIONS: Final = {
@@ -40,35 +41,6 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_size_limit=67108864",
 )
 _SQLITE_BUSY_SECONDS: Final = 10
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC: `timestamptz` on PostgreSQL, sortable text of fixed width on SQLite.
-
-    Refuses naive values, which would mean a different moment on every machine.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the value in UTC; raises ValueError when it is naive."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive datetime is no moment; use aware UTC")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the value aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-
-Json: Final = JSON().with_variant(JSONB(), "postgresql")
-"""A column of JSON: `jsonb` on PostgreSQL, text on SQLite."""
 
 
 class Database:

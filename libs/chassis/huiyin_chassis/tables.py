@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-from huiyin_chassis.db import Json, UtcDateTime
+from huiyin_eventbus.columns import Json, UtcDateTime
 
 METADATA: Final = MetaData()
 

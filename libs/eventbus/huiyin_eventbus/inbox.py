@@ -9,8 +9,9 @@ from sqlalchemy import bindparam, delete, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
+from huiyin_eventbus.columns import UtcDateTime
 from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
-from huiyin_eventbus.tables import UtcDateTime, inbox
+from huiyin_eventbus.tables import inbox
 
 CHUNK: Final = 5000
 _IDS: Final[Mapping[str, type]] = {"event_id": str}

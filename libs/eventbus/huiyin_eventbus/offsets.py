@@ -15,9 +15,10 @@ from sqlalchemy import bindparam, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
+from huiyin_eventbus.columns import UtcDateTime
 from huiyin_eventbus.errors import LostOwnership
 from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
-from huiyin_eventbus.tables import UtcDateTime, consumer_offset
+from huiyin_eventbus.tables import consumer_offset
 
 _table: Final = consumer_offset.c
 _OWNED: Final[Mapping[str, type]] = {"topic": str, "part": int, "start": int}

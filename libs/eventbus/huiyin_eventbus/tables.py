@@ -4,14 +4,11 @@ They are the same in every service: `add_tables` puts them on the service's `Met
 first migration. The bus itself works on the `Table` objects of this module.
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    DateTime,
-    Dialect,
     Index,
     Integer,
     LargeBinary,
@@ -20,42 +17,17 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
+from huiyin_eventbus.columns import Counter, UtcDateTime
+
 METADATA: Final = MetaData()
-
-# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
-_Counter = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: aware on the Python side, UTC in the database, also where that keeps no zone (SQLite)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the instant in UTC; raises ValueError for a naive one."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
-        """Return the instant aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
 
 outbox: Final = Table(
     "outbox",
     METADATA,
-    Column("seq", _Counter, primary_key=True, autoincrement=True),
+    Column("seq", Counter, primary_key=True, autoincrement=True),
     # Not unique: an id may be published again by design (a deterministic id); the readers' inboxes drop it.
     Column("id", Text, nullable=False),
     Column("topic", Text, nullable=False),
@@ -108,7 +80,7 @@ consumer_offset: Final = Table(
 retry: Final = Table(
     "retry",
     METADATA,
-    Column("seq", _Counter, primary_key=True, autoincrement=True),
+    Column("seq", Counter, primary_key=True, autoincrement=True),
     Column("grp", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("event_id", Text, nullable=False),
@@ -130,7 +102,7 @@ retry: Final = Table(
 dead_letter: Final = Table(
     "dead_letter",
     METADATA,
-    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("id", Counter, primary_key=True, autoincrement=True),
     Column("grp", Text, nullable=False),
     Column("event_id", Text, nullable=False),
     Column("topic", Text, nullable=False),

@@ -1,0 +1,40 @@
+"""Types of columns that mean the same on SQLite and PostgreSQL, for the tables of the bus and of every service."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC: `timestamptz` on PostgreSQL, sortable text of fixed width on SQLite.
+
+    Refuses naive values, which would mean a different moment on every machine.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value in UTC; raises ValueError when it is naive."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime is no moment; use aware UTC")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+Json: Final = JSON().with_variant(JSONB(), "postgresql")
+"""A column of JSON: `jsonb` on PostgreSQL, text on SQLite."""
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+Counter: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""A column that numbers rows by itself."""
