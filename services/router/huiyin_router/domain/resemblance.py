@@ -36,22 +36,12 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(bare[at : at + size] for at in range(max(len(bare) - size, 0) + 1))
 
 
-def similarity(first: str, second: str) -> float:
-    """Return the Jaccard share of common shingles in 0..1; texts without any letter or digit share nothing."""
-    return resemblance(shingles(first), shingles(second))
-
-
 def resemblance(ours: frozenset[str], theirs: frozenset[str]) -> float:
-    """Return the similarity of two texts whose shingles are at hand."""
+    """Return the Jaccard share of two texts' common shingles, 0 to 1; a text without any shares nothing."""
     if not ours or not theirs:
         return 0.0
     common = len(ours & theirs)
     return common / (len(ours) + len(theirs) - common)
-
-
-def is_resent(first: str, second: str) -> bool:
-    """Return whether two texts of one author are the same text sent twice."""
-    return similarity(first, second) >= RESENT_SIMILARITY
 
 
 def _is_mostly_han(bare: str) -> bool:
