@@ -10,7 +10,7 @@ from huiyin_contracts.feedback import FeedbackClassified, FeedbackReceived
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_contracts.vocabulary import Outcome, RoutingReason
 from huiyin_router.models import routed_case
-from tests.router.feedback import LATE_DELIVERY, NOON, feedback, progressed, unit
+from tests.router.feedback import LATE_DELIVERY, feedback, progressed, unit
 from tests.support.service import ServiceDriver
 
 RETURNED: Mapping[str, Any] = {"status": "returned", "reason": "not ours"}
@@ -161,7 +161,6 @@ async def test_a_ticket_is_open_until_it_is_resolved_archived_or_merged(
     async with router.database.reading() as tx:
         case = (await tx.execute(select(routed_case))).one()
     assert case.is_open == bool(open_after)
-    assert case.closed_at == (None if open_after else NOON)
 
 
 async def test_steps_of_tickets_nobody_routed_are_left_alone(router: ServiceDriver) -> None:

@@ -57,7 +57,6 @@ routed_case: Final = Table(
     Column("department", Text, nullable=False),
     Column("routing", Integer, nullable=False),
     Column("is_open", Boolean, nullable=False),
-    Column("closed_at", UtcDateTime),
     Column("version", Integer, nullable=False),
     Column("returned_by", Json, nullable=False),
 )

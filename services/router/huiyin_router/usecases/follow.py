@@ -27,7 +27,6 @@ class _Followed:
 
     version: int
     is_open: bool
-    closed_at: datetime | None
     returned_by: tuple[str, ...]
 
 
@@ -51,17 +50,11 @@ async def follow_tickets(
 
 
 def _followed(row: Row[Any]) -> _Followed:
-    return _Followed(row.version, row.is_open, row.closed_at, tuple(row.returned_by))
+    return _Followed(row.version, row.is_open, tuple(row.returned_by))
 
 
 def _after(state: _Followed, step: TicketProgressed) -> _Followed:
-    is_open = step.status not in _CLOSED
-    after = replace(
-        state,
-        version=step.version,
-        is_open=is_open,
-        closed_at=None if is_open else state.closed_at or step.progressed_at,
-    )
+    after = replace(state, version=step.version, is_open=step.status not in _CLOSED)
     if step.step is not Step.RETURNED or step.department in state.returned_by:
         return after
     return replace(after, returned_by=(*state.returned_by, step.department))
@@ -77,7 +70,6 @@ async def _save(tx: AsyncConnection, changed: dict[str, _Followed]) -> None:
             "b_id": ticket_id,
             "b_version": state.version,
             "b_is_open": state.is_open,
-            "b_closed_at": state.closed_at,
             "b_returned_by": list(state.returned_by),
         }
         for ticket_id, state in changed.items()

@@ -128,7 +128,6 @@ def new_case(row: Mapping[str, Any], *, routing: int = 1) -> dict[str, Any]:
         "department": row["department"],
         "routing": routing,
         "is_open": True,
-        "closed_at": None,
         "version": 0,
         "returned_by": [],
     }

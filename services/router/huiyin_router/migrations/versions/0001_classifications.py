@@ -60,7 +60,6 @@ def upgrade() -> None:
         sa.Column("department", sa.Text, nullable=False),
         sa.Column("routing", sa.Integer, nullable=False),
         sa.Column("is_open", sa.Boolean, nullable=False),
-        sa.Column("closed_at", UtcDateTime),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("returned_by", Json, nullable=False),
     )
