@@ -18,14 +18,14 @@ from chinese_calendar.constants import workdays as official_workdays
 from huiyin_sla.domain.calendars import WorkCalendar
 from huiyin_sla.domain.hours import OpenHours
 
-LAST_STATUTORY_YEAR = 2045
+_LAST_STATUTORY_YEAR = 2045
 _OFFICE_HOURS = (OpenHours.parse("09:00-18:00"),)
 
 
-def china_calendar(*, statutory_until: int = LAST_STATUTORY_YEAR) -> WorkCalendar:
-    """Return the calendar ``cn``, with statutory holidays up to the given year where no more is known."""
+def china_calendar() -> WorkCalendar:
+    """Return the calendar ``cn``, with statutory holidays through 2045 where no more is known."""
     official_years = _arranged_years(official_holidays)
-    unknown_years = range(max(official_years) + 1, statutory_until + 1)
+    unknown_years = range(max(official_years) + 1, _LAST_STATUTORY_YEAR + 1)
     # The language is named because the library would else take that of the host.
     statutory = holidays.country_holidays("CN", years=unknown_years, expand=False, language="en_US")
     off = {day: name for day, name in official_holidays.items() if day.year in official_years}
