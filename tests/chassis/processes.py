@@ -73,12 +73,17 @@ class Huiyin:
 
 
 class Serving:
-    """A running `huiyin up` or `huiyin run`."""
+    """A running `huiyin up`, `huiyin run` or `huiyin broker`."""
 
     def __init__(self, process: subprocess.Popen[str], *, log: Path) -> None:
         self.process = process
         self._log = log
-        self.url = ""
+        self.said = ""
+
+    @property
+    def url(self) -> str:
+        """Return where it answers."""
+        return self.said.removeprefix("ready ")
 
     @property
     def stderr(self) -> str:
@@ -86,11 +91,11 @@ class Serving:
         return self._log.read_text()
 
     def wait_until_ready(self) -> None:
-        """Return once the line `ready URL` has come."""
+        """Return once the line `ready ADDRESS`, or with `--json` its document, has come."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("ready http://"), f"{line!r}, stderr: {self.stderr}"
-        self.url = line.removeprefix("ready ").strip()
+        assert line.startswith(("ready ", '{"ready": ')), f"{line!r}, stderr: {self.stderr}"
+        self.said = line.strip()
 
     def end(self) -> int:
         """Ask it to stop, and return its exit code."""

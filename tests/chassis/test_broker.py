@@ -7,7 +7,15 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from huiyin_chassis.broker import broker_port, find_kafka, kafka_for_reading, kafka_of_suite, kafka_settings
+from huiyin_chassis.broker import (
+    broker_port,
+    embedded_broker,
+    find_kafka,
+    kafka_for_reading,
+    kafka_of_suite,
+    kafka_settings,
+)
+from huiyin_chassis.datadir import BROKER_PORT
 from huiyin_chassis.db import Database
 from huiyin_chassis.errors import BrokerNotFound, BrokerRefused
 from huiyin_chassis.logbook import read_log
@@ -47,6 +55,30 @@ async def test_a_port_left_behind_by_a_killed_broker_is_not_believed(tmp_path: P
 
     with pytest.raises(BrokerNotFound, match="huiyin up"):
         await find_kafka(settings_in(tmp_path))
+
+
+async def test_a_failure_of_whoever_uses_the_broker_leaves_no_port_and_no_broker(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+
+    with pytest.raises(ZeroDivisionError):
+        async with embedded_broker(settings, tmp_path) as broker:
+            raise ZeroDivisionError
+    async with embedded_broker(settings_in(tmp_path, broker_port=broker.port), tmp_path) as again:
+        assert again.port == broker.port
+
+    assert not (tmp_path / BROKER_PORT).exists()
+
+
+async def test_a_port_file_that_cannot_be_written_leaves_no_broker(tmp_path: Path) -> None:
+    (tmp_path / BROKER_PORT).mkdir()
+
+    with pytest.raises(OSError, match=BROKER_PORT):
+        async with embedded_broker(settings_in(tmp_path), tmp_path):
+            pass
+
+    (tmp_path / BROKER_PORT).rmdir()
+    async with embedded_broker(settings_in(tmp_path), tmp_path):
+        assert broker_port(tmp_path)
 
 
 async def test_a_wished_port_in_use_is_refused(tmp_path: Path) -> None:

@@ -93,4 +93,4 @@ def test_all_verbs_are_offered_when_none_is_named() -> None:
         if command.callback
     }
 
-    assert {"up", "run", "migrate", "verify", "version"} <= offered
+    assert {"up", "run", "broker", "migrate", "verify", "version"} <= offered

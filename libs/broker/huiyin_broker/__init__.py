@@ -2,12 +2,12 @@
 
 It exists so that a laptop or a small installation needs no other server, and so that the suite has one client
 path (Kafka's) everywhere. It is a single node without replication: what it has acknowledged is as durable as the
-disk below it and the backups of that disk. It is never a replacement for Apache Kafka; to move on, set
-``HUIYIN_KAFKA_BOOTSTRAP``. It knows nothing of feedback and imports no other package of this project.
+disk below it and the backups of that disk. It is never a replacement for Apache Kafka. It knows nothing of feedback,
+reads no environment, and imports no other package of this project.
 """
 
 from huiyin_broker.errors import BrokerError, LogLocked, LogUnusable, NotLoopback, PortInUse
-from huiyin_broker.server import Broker, serve
+from huiyin_broker.server import Broker
 from huiyin_broker.settings import BrokerSettings
 
 __all__ = [
@@ -18,5 +18,4 @@ __all__ = [
     "LogUnusable",
     "NotLoopback",
     "PortInUse",
-    "serve",
 ]

@@ -1,7 +1,7 @@
 """Check every length in a request before kio decodes it.
 
 kio's native decoder reserves memory for as many array items as a request announces; four bytes that announce two
-thousand million items abort the whole process, and `huiyin up` with it. So each frame is walked first: every string,
+thousand million items abort the whole process, whatever else runs in it. So each frame is walked first: every string,
 byte field and array must fit in what is left of the frame, and the items of all arrays together are bounded. Runs of
 fields of fixed size are skipped in one step, which keeps the walk cheap on the requests that come often.
 """

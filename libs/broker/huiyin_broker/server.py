@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
-import signal
 import socket
-from collections.abc import Callable
 
 import structlog
 
@@ -93,21 +91,6 @@ class Broker:
             await connection.serve()
         finally:
             del self._connections[task]
-
-
-async def serve(settings: BrokerSettings, *, ready: Callable[[Broker], None] = lambda _: None) -> None:
-    """Run a broker until SIGTERM or SIGINT; `ready` is called once it listens."""
-    broker = Broker(settings)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stopping.set)
-    await broker.start()
-    try:
-        ready(broker)
-        await stopping.wait()
-    finally:
-        await broker.stop()
 
 
 def _check_loopback(host: str) -> None:

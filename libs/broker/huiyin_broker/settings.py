@@ -1,4 +1,4 @@
-"""How a broker is set up. Plain values; the environment is read in `commands`."""
+"""How a broker is set up. Plain values: reading an environment is left to the program that embeds it."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -6,7 +6,7 @@ The embedded broker belongs to `huiyin up` and `huiyin broker`; they leave its p
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -73,14 +73,23 @@ async def kafka_of_suite(settings: Settings, folder: Path) -> AsyncIterator["Kaf
     if settings.kafka_bootstrap is not None:
         yield kafka_settings(settings, settings.kafka_bootstrap)
         return
+    async with embedded_broker(settings, folder) as broker:
+        yield kafka_settings(settings, broker.bootstrap)
+
+
+@asynccontextmanager
+async def embedded_broker(settings: Settings, folder: Path) -> AsyncIterator[Broker]:
+    """Start the embedded broker on a folder's log, leave its port there for those who look, and stop it after.
+
+    Raises BrokerRefused when it cannot start.
+    """
     broker = await _started(settings, folder)
     port_file = folder / BROKER_PORT
-    write_private(port_file, f"{broker.port}\n")
-    try:
-        yield kafka_settings(settings, broker.bootstrap)
-    finally:
-        port_file.unlink(missing_ok=True)
-        await broker.stop()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(broker.stop)
+        stack.callback(port_file.unlink, missing_ok=True)
+        write_private(port_file, f"{broker.port}\n")
+        yield broker
 
 
 @asynccontextmanager
@@ -124,8 +133,10 @@ async def _started(settings: Settings, folder: Path) -> Broker:
             await broker.start()
         except PortInUse:
             continue
-        except (BrokerError, OSError) as error:
+        except BrokerError as error:
             raise BrokerRefused(str(error)) from None
+        except OSError as error:
+            raise BrokerRefused(f"the broker cannot listen on port {port}: {error.strerror}") from None
         if port != wished:
             log.warning("broker_port_in_use", wished=wished, used=port)
         return broker

@@ -25,6 +25,7 @@ Register = Callable[[typer.Typer], None]
 OWN: Final = {
     "up": "huiyin_chassis.commands.serve",
     "run": "huiyin_chassis.commands.serve",
+    "broker": "huiyin_chassis.commands.broker",
     "migrate": "huiyin_chassis.commands.schemas",
     "verify": "huiyin_chassis.commands.verify",
     "events": "huiyin_chassis.commands.events",
