@@ -5,10 +5,11 @@ the next one.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Query, Response, status
 from pydantic import JsonValue, ValidationError
 from sqlalchemy import Row
@@ -17,10 +18,12 @@ from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.bodies import takes_json
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Reading
+from huiyin_chassis.errors import Overloaded, WriterClosed
 from huiyin_chassis.idempotency import Claim, ReadClaim, running
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_chassis.problems import FieldError, Refusal, field_errors
 from huiyin_chassis.runtime import Running
+from huiyin_eventbus.failures import is_infrastructure
 from huiyin_intake import queries
 from huiyin_intake.domain import MAX_BATCH_BYTES, MAX_FEEDBACK_BYTES, is_from_the_future
 from huiyin_intake.errors import FeedbackNotFound
@@ -35,6 +38,8 @@ from huiyin_intake.schemas import (
     ItemProblem,
 )
 from huiyin_intake.usecases import Receipt, Submission, receive_feedback, submission_of
+
+log = structlog.get_logger()
 
 PROBLEMS: Final[Mapping[type[Exception], int]] = {FeedbackNotFound: 404}
 
@@ -67,17 +72,22 @@ async def post_feedback(
 async def post_feedback_batch(batch: BatchIn, runtime: Running, principal: FeedbackWriter) -> BatchAccepted:
     """Take up to 1,000 feedbacks in; each is judged alone, and the answer tells what became of each.
 
+    Who is told of an `id` can rely on it: that item is stored. An item with an `error` is not; its `status` says
+    whether to mend it (413, 422) or to send it again (503). When nothing at all was stored because the service is busy
+    or its database out of reach, the whole batch is a 503.
+
     A batch may be repeated as it is: the natural keys see to it, so it takes no `Idempotency-Key`.
     """
     now = utc_now()
     items = [_judge(index, raw, principal=principal, now=now) for index, raw in enumerate(batch.items)]
     submissions = {index: item for index, item in enumerate(items) if isinstance(item, Submission)}
     writer = runtime.group_writer(receive_feedback)
-    receipts = await asyncio.gather(*(writer.submit(submission) for submission in submissions.values()))
-    answers = dict(zip(submissions, receipts, strict=True))
+    outcomes = await asyncio.gather(*map(writer.submit, submissions.values()), return_exceptions=True)
+    _refuse_when_nothing_could_be_stored(outcomes)
+    told = dict(zip(submissions, outcomes, strict=True))
     return BatchAccepted(
         items=[
-            item if isinstance(item, BatchItem) else _accepted_item(index, answers[index])
+            item if isinstance(item, BatchItem) else _told_item(index, told[index])
             for index, item in enumerate(items)
         ]
     )
@@ -123,10 +133,12 @@ def _judge(index: int, raw: JsonValue, *, principal: Principal, now: datetime) -
         return _submission(FeedbackIn.model_validate(raw), principal, now=now)
     except ValidationError as error:
         located = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
-        problem = ItemProblem(detail="The item breaks the rules of a feedback.", errors=field_errors(located))
+        detail = "The item breaks the rules of a feedback."
+        return _refused_item(index, status=422, detail=detail, errors=field_errors(located))
     except Refusal as refusal:
-        problem = ItemProblem(detail=str(refusal.detail), errors=list(refusal.errors))
-    return BatchItem(index=index, error=problem)
+        return _refused_item(
+            index, status=refusal.status_code, detail=str(refusal.detail), errors=refusal.errors
+        )
 
 
 def _submission(
@@ -141,5 +153,36 @@ def _submission(
     return submission
 
 
-def _accepted_item(index: int, receipt: Receipt) -> BatchItem:
-    return BatchItem(index=index, id=receipt.feedback_id, status="received", duplicate=receipt.is_duplicate)
+def _refuse_when_nothing_could_be_stored(outcomes: Sequence[Receipt | BaseException]) -> None:
+    """Raise why, when something may be tried again later and nothing at all was stored.
+
+    Any other batch is answered item by item: whoever sends a 503 again must be right that nothing of it was stored.
+    """
+    if any(isinstance(outcome, Receipt) for outcome in outcomes):
+        return
+    for outcome in outcomes:
+        if isinstance(outcome, Exception) and _is_for_later(outcome):
+            raise outcome
+        if isinstance(outcome, asyncio.CancelledError):
+            raise WriterClosed("the service is stopping") from outcome
+
+
+def _is_for_later(failure: BaseException) -> bool:
+    """Tell whether a failure says nothing about the item, which may be sent again unchanged."""
+    return isinstance(failure, Overloaded | asyncio.CancelledError) or is_infrastructure(failure)
+
+
+def _told_item(index: int, outcome: Receipt | BaseException) -> BatchItem:
+    if isinstance(outcome, Receipt):
+        return BatchItem(
+            index=index, id=outcome.feedback_id, status="received", duplicate=outcome.is_duplicate
+        )
+    if _is_for_later(outcome):
+        return _refused_item(index, status=503, detail="The item could not be stored now; send it again.")
+    log.error("feedback_not_stored", index=index, exc_info=outcome)
+    return _refused_item(index, status=500, detail="Something about the item cannot be stored.")
+
+
+def _refused_item(index: int, *, status: int, detail: str, errors: Sequence[FieldError] = ()) -> BatchItem:
+    problem = {"status": status, "detail": detail, "errors": errors}
+    return BatchItem(index=index, error=ItemProblem.model_validate(problem))

@@ -126,8 +126,13 @@ class Accepted(BaseModel):
 
 
 class ItemProblem(BaseModel):
-    """Why one item of a batch was refused; pointers are relative to the item."""
+    """Why one item of a batch was not stored; pointers are relative to the item.
 
+    `status` is what the item posted alone would have been answered: 413 and 422 are the sender's to mend, a 500 is
+    ours, and after a 503 the item may be sent again as it is.
+    """
+
+    status: Literal[413, 422, 500, 503]
     detail: str
     errors: list[FieldError]
 
