@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from huiyin_contracts.feedback import FeedbackClassified
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_contracts.vocabulary import Outcome, RoutingReason
-from huiyin_router.models import correction
 from tests.router.feedback import BROKEN, FOREIGN, LATE_DELIVERY, PRAISE, feedback, unit
 from tests.support.service import ServiceDriver, pointers
 
@@ -38,6 +36,13 @@ async def correct(router: ServiceDriver, feedback_id: str, body: Mapping[str, An
     """Post a correction with a reason."""
     full = {"reason": "seen by a person", **body}
     return await router.client.post(f"/v1/classifications/{feedback_id}/correct", json=full, **options)
+
+
+async def corrections(router: ServiceDriver, feedback_id: str) -> list[dict[str, Any]]:
+    """Return what was changed about a classification."""
+    answer = await router.client.get(f"/v1/classifications/{feedback_id}/corrections")
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
 
 
 async def test_triage_shows_what_waits_with_its_words_and_proposed_labels_oldest_first(
@@ -173,6 +178,7 @@ async def test_unknown_feedback_is_not_found(router: ServiceDriver) -> None:
     assert (await decide(router, "nobody", {"department": "logistics"})).status_code == 404
     assert (await correct(router, "nobody", {"department": "logistics"})).status_code == 404
     assert (await router.client.get("/v1/classifications/nobody")).status_code == 404
+    assert (await router.client.get("/v1/classifications/nobody/corrections")).status_code == 404
 
 
 async def test_a_stale_etag_is_refused(router: ServiceDriver) -> None:
@@ -195,10 +201,9 @@ async def test_a_corrected_department_moves_the_ticket_and_is_written_down(route
     routed = (await router.published(TicketRouted))[-1]
     assert (routed.previous_department, routed.department, routed.routing) == ("logistics", "marketing", 2)
     assert routed.reason is RoutingReason.CORRECTED
-    async with router.database.reading() as tx:
-        kept = (await tx.execute(select(correction))).one()
-    assert (kept.actor, kept.reason, kept.revision) == ("operator", "seen by a person", 2)
-    assert (kept.before["department"], kept.after["department"]) == ("logistics", "marketing")
+    [kept] = await corrections(router, posted.feedback_id)
+    assert (kept["actor"], kept["reason"], kept["revision"]) == ("operator", "seen by a person", 2)
+    assert (kept["before"]["department"], kept["after"]["department"]) == ("logistics", "marketing")
 
 
 async def test_corrected_labels_move_the_ticket_when_the_rules_say_so(router: ServiceDriver) -> None:
@@ -226,6 +231,49 @@ async def test_corrected_labels_that_mean_the_same_department_leave_the_ticket_w
     assert len(await router.published(TicketRouted)) == 2
     classified = (await router.published(FeedbackClassified))[-1]
     assert (classified.labels.urgency, classified.revision) == ("complaint", 3)
+
+
+async def test_corrections_tell_oldest_first_what_stood_before_and_after_page_by_page(
+    router: ServiceDriver,
+) -> None:
+    posted, other = feedback(LATE_DELIVERY), feedback(LATE_DELIVERY)
+    await router.deliver(posted, other)
+    await correct(router, posted.feedback_id, {"department": "marketing"})
+    await correct(router, posted.feedback_id, {"labels": {"subtype": "attitude"}, "department": "design"})
+    await correct(router, other.feedback_id, {"department": "design"})
+    path = f"/v1/classifications/{posted.feedback_id}/corrections"
+
+    first = (await router.client.get(path, params={"limit": "1"})).json()
+    second = (await router.client.get(path, params={"limit": "1", "cursor": first["next"]})).json()
+
+    [moved], [labelled] = first["items"], second["items"]
+    assert second["next"] is None
+    assert (moved["revision"], labelled["revision"]) == (2, 3)
+    assert labelled["before"] == moved["after"]
+    assert (labelled["before"]["department"], labelled["after"]["department"]) == ("marketing", "design")
+    assert (labelled["before"]["labels"]["type"], labelled["after"]["labels"]["type"]) == (
+        "logistics",
+        "service",
+    )
+    assert labelled["after"]["ticket_id"] == posted.feedback_id
+    assert labelled["after"]["outcome"] == "ticket"
+
+
+async def test_what_nobody_changed_has_no_corrections(router: ServiceDriver) -> None:
+    posted = feedback(LATE_DELIVERY)
+    await router.deliver(posted)
+
+    assert await corrections(router, posted.feedback_id) == []
+
+
+async def test_a_decision_in_triage_is_kept_among_the_corrections(router: ServiceDriver) -> None:
+    feedback_id = await waiting(router)
+    await decide(router, feedback_id, {"not_feedback": True, "reason": "advertisement"})
+
+    [kept] = await corrections(router, feedback_id)
+
+    assert (kept["before"]["outcome"], kept["after"]["outcome"]) == ("triage", "not_feedback")
+    assert kept["reason"] == "advertisement"
 
 
 async def test_a_correction_to_what_is_so_already_changes_nothing(router: ServiceDriver) -> None:
@@ -328,6 +376,8 @@ async def test_a_department_sees_only_what_was_routed_to_it(router: ServiceDrive
     assert [item["feedback_id"] for item in listed.json()["items"]] == [late.feedback_id]
     assert (await client.get(f"/v1/classifications/{late.feedback_id}")).status_code == 200
     assert (await client.get(f"/v1/classifications/{broken.feedback_id}")).status_code == 404
+    assert (await client.get(f"/v1/classifications/{late.feedback_id}/corrections")).status_code == 200
+    assert (await client.get(f"/v1/classifications/{broken.feedback_id}/corrections")).status_code == 404
     body = {"department": "logistics", "reason": "mine"}
     foreign = await client.post(f"/v1/classifications/{broken.feedback_id}/correct", json=body)
     assert foreign.status_code == 404
@@ -337,6 +387,7 @@ async def test_a_department_sees_only_what_was_routed_to_it(router: ServiceDrive
 DOORS = (
     ("GET", "/v1/classifications", "classifications:read"),
     ("GET", "/v1/classifications/x", "classifications:read"),
+    ("GET", "/v1/classifications/x/corrections", "classifications:read"),
     ("GET", "/v1/triage", "triage:decide"),
     ("POST", "/v1/triage/x/decide", "triage:decide"),
     ("POST", "/v1/classifications/x/correct", "triage:decide"),

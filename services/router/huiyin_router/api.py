@@ -24,10 +24,11 @@ from huiyin_router.errors import (
     RuleNotFound,
     TicketStands,
 )
-from huiyin_router.models import classification, routing_rule
+from huiyin_router.models import classification, correction, routing_rule
 from huiyin_router.schemas import (
     ClassificationView,
     CorrectionIn,
+    CorrectionView,
     DecisionIn,
     DryRun,
     DryRunIn,
@@ -35,6 +36,7 @@ from huiyin_router.schemas import (
     RuleIn,
     RulePatch,
     RuleView,
+    Standing,
     TriageItem,
 )
 from huiyin_router.usecases import dryrun, people, rules
@@ -80,6 +82,18 @@ async def get_classification(
         raise FeedbackUnknown(feedback_id)
     set_etag(response, row.revision)
     return _view(row)
+
+
+@router.get("/v1/classifications/{feedback_id}/corrections")
+async def list_corrections(
+    feedback_id: str, tx: Reading, request: PageRequest, principal: Reader
+) -> Page[CorrectionView]:
+    """List what was changed about a classification after its first outcome, oldest first."""
+    if await queries.find_classification(tx, feedback_id, principal=principal) is None:
+        raise FeedbackUnknown(feedback_id)
+    keys = (correction.c.revision, correction.c.id)
+    statement = queries.select_corrections(feedback_id)
+    return await page(tx, statement, *keys, request=request, view=_correction_view)
 
 
 @router.get("/v1/triage")
@@ -182,6 +196,15 @@ def _rule_view(row: Row[Any]) -> RuleView:
 
 def _view(row: Row[Any]) -> ClassificationView:
     return ClassificationView.model_validate({**row._mapping, "labels": labels_of(queries.columns_of(row))})
+
+
+def _correction_view(row: Row[Any]) -> CorrectionView:
+    ends = {"before": _standing(row.before), "after": _standing(row.after)}
+    return CorrectionView.model_validate({**row._mapping, **ends})
+
+
+def _standing(columns: Mapping[str, Any]) -> Standing:
+    return Standing.model_validate({**columns, "labels": labels_of(columns)})
 
 
 def _triage_item(row: Row[Any]) -> TriageItem:

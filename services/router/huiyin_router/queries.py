@@ -13,7 +13,7 @@ from huiyin_contracts.vocabulary import Outcome
 from huiyin_eventbus.rows import bind_rows, rows_of
 from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Said
 from huiyin_router.domain.rules import Rule, When
-from huiyin_router.models import classification, routed_case, routing_rule, unit
+from huiyin_router.models import classification, correction, routed_case, routing_rule, unit
 
 Author = tuple[str, str, str]
 """Channel, our account there, and the author's id: what makes an author the same one."""
@@ -131,6 +131,11 @@ async def find_classification(
     wanted = select(classification).where(classification.c.feedback_id == feedback_id, visible(principal))
     row: Row[Any] | None = (await tx.execute(wanted)).one_or_none()
     return row
+
+
+def select_corrections(feedback_id: str) -> Select[Any]:
+    """Return the select of a classification's changes; who may see the classification may see them."""
+    return select(correction).where(correction.c.feedback_id == feedback_id)
 
 
 async def lock_classification(

@@ -222,6 +222,26 @@ class End(BaseModel):
     department: str | None
 
 
+class Standing(End):
+    """How a classification stood: where the feedback ended, with which ticket and labels."""
+
+    ticket_id: str | None
+    labels: Labels
+
+
+class CorrectionView(BaseModel):
+    """One change of a classification: by a person, or because its ticket was returned or moved."""
+
+    id: Identifier
+    revision: int
+    """The revision of the classification that it led to."""
+    actor: str
+    reason: str | None
+    before: Standing
+    after: Standing
+    corrected_at: datetime
+
+
 class Difference(BaseModel):
     """A feedback that would end elsewhere."""
 
