@@ -1,7 +1,7 @@
 """The tables the chassis keeps in each service's own database: API keys and answers to repeated requests.
 
-They are the same in every service: `add_tables` puts them on the service's `MetaData`, `create_all_tables` into its
-first migration. The chassis itself works on the `Table` objects of this module.
+They are the same in every service: `add_tables` puts them on the service's `MetaData`. Migrations make them from
+`tables_v1`, which does not change with this module. The chassis itself works on the `Table` objects of this module.
 """
 
 from typing import Final
@@ -58,11 +58,3 @@ def add_tables(metadata: MetaData) -> None:
     """Add the chassis's tables to a service's own metadata."""
     for table in METADATA.sorted_tables:
         table.to_metadata(metadata)
-
-
-def create_all_tables() -> None:
-    """Create the chassis's tables; to be called inside the `upgrade` of an Alembic migration."""
-    # Alembic takes long to import and only migrations need it.
-    from alembic import op  # noqa: PLC0415
-
-    METADATA.create_all(op.get_bind())

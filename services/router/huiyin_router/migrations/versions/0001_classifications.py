@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
-from huiyin_chassis import tables as chassis_tables
+from huiyin_chassis import tables_v1 as chassis_tables
 from huiyin_chassis.db import Json, UtcDateTime
-from huiyin_eventbus import tables as eventbus_tables
+from huiyin_eventbus import tables_v1 as eventbus_tables
 
 revision = "0001"
 down_revision = None
@@ -14,8 +14,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    eventbus_tables.create_all_tables()
-    chassis_tables.create_all_tables()
+    eventbus_tables.create_tables()
+    chassis_tables.create_tables()
     op.create_table(
         "classification",
         sa.Column("feedback_id", sa.Text, primary_key=True),

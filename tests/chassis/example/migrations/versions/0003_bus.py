@@ -1,7 +1,7 @@
 """Join the event bus."""
 
-from huiyin_chassis.tables import create_all_tables as create_chassis_tables
-from huiyin_eventbus.tables import create_all_tables as create_bus_tables
+from huiyin_chassis.tables_v1 import create_tables as create_chassis_tables
+from huiyin_eventbus.tables_v1 import create_tables as create_bus_tables
 
 revision = "0003"
 down_revision = "0002"
