@@ -9,7 +9,8 @@ from sqlalchemy import Row, select
 from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Reading, Writing
-from huiyin_chassis.etag import IfMatch, set_etag
+from huiyin_chassis.etag import IfMatch, etag, set_etag
+from huiyin_chassis.idempotency import Repeat
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_directory import queries, usecases
 from huiyin_directory.errors import (
@@ -64,12 +65,12 @@ async def list_units(
     return await page(tx, statement, unit.c.slug, request=request, view=_unit_view)
 
 
-@router.post("/v1/units", status_code=status.HTTP_201_CREATED)
-async def add_unit(post: UnitIn, tx: Writing, response: Response, _principal: Keeper) -> UnitView:
+@router.post("/v1/units", status_code=status.HTTP_201_CREATED, response_model=UnitView)
+async def add_unit(post: UnitIn, _principal: Keeper, repeat: Repeat) -> Response:
     """Make a unit."""
-    row = await usecases.add_unit(tx, post, now=utc_now())
-    set_etag(response, row.revision)
-    return _unit_view(row)
+    row = await usecases.add_unit(repeat.tx, post, now=utc_now())
+    headers = {"ETag": etag(row.revision)}
+    return await repeat.answer(status.HTTP_201_CREATED, _unit_view(row), headers=headers)
 
 
 @router.get("/v1/units/{slug}")
@@ -101,12 +102,12 @@ async def list_people(
     return await page(tx, statement, person.c.id, request=request, view=_person_view)
 
 
-@router.post("/v1/people", status_code=status.HTTP_201_CREATED)
-async def add_person(post: PersonIn, tx: Writing, response: Response, _principal: Keeper) -> PersonView:
+@router.post("/v1/people", status_code=status.HTTP_201_CREATED, response_model=PersonView)
+async def add_person(post: PersonIn, _principal: Keeper, repeat: Repeat) -> Response:
     """Make a person."""
-    row = await usecases.add_person(tx, post, now=utc_now())
-    set_etag(response, row.revision)
-    return _person_view(row)
+    row = await usecases.add_person(repeat.tx, post, now=utc_now())
+    headers = {"ETag": etag(row.revision)}
+    return await repeat.answer(status.HTTP_201_CREATED, _person_view(row), headers=headers)
 
 
 @router.get("/v1/people/{person_id}")
@@ -142,7 +143,10 @@ async def list_keys(tx: Reading, request: PageRequest, _principal: KeyMaker) -> 
 
 @router.post("/v1/api-keys", status_code=status.HTTP_201_CREATED)
 async def add_key(post: KeyIn, tx: Writing, _principal: KeyMaker) -> MadeKey:
-    """Make an API key; the answer is the only place where it is ever told."""
+    """Make an API key; the answer is the only place where it is ever told.
+
+    It takes no `Idempotency-Key`: answering a second time would mean to have kept the secret.
+    """
     row, key = await usecases.add_key(tx, post, now=utc_now())
     return MadeKey(**_key_view(row).model_dump(), key=key)
 
