@@ -93,8 +93,8 @@ async def test_a_handler_appends_to_the_outbox_in_the_same_transaction(bus: BusD
             ],
         )
 
-    relay = await bus.relay()
-    await bus.consumer(handler, wake_relay=relay.wake)
+    await bus.relay()
+    await bus.consumer(handler)
     await bus.append(bus.probe(1))
 
     async def is_answered() -> bool:

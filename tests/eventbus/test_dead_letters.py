@@ -10,13 +10,11 @@ from huiyin_eventbus.dead_letters import (
     DeadLetter,
     Filter,
     bury,
-    count_dead_letters,
     discard_dead_letter,
     list_dead_letters,
     mask,
     redrive_dead_letter,
     redrive_dead_letters,
-    reveal_dead_letter,
     show_dead_letter,
 )
 from huiyin_eventbus.deliveries import Delivery, RawRecord
@@ -56,25 +54,22 @@ async def test_they_are_listed_page_by_page_and_by_what_they_have_in_common(data
         first = await list_dead_letters(tx, limit=4)
         second = await list_dead_letters(tx, after=first[-1].id, limit=4)
         by_group = await list_dead_letters(tx, Filter(group="analytics"))
-        by_topic = await count_dead_letters(tx, Filter(topic="ticket.routed", state="open"))
-        by_error = await count_dead_letters(tx, Filter(error_class="KeyError"))
-        all_of_them = await count_dead_letters(tx)
+        by_topic = await list_dead_letters(tx, Filter(topic="ticket.routed", state="open"))
+        by_error = await list_dead_letters(tx, Filter(error_class="KeyError"))
 
     assert [each.event_id for each in first + second] == ["a-0", "a-1", "a-2", "a-3", "a-4", "b"]
     assert [each.event_id for each in by_group] == ["b"]
-    assert (by_topic, by_error, all_of_them) == (5, 0, 6)
+    assert (len(by_topic), len(by_error)) == (5, 0)
 
 
-async def test_it_is_shown_without_a_customers_words_and_revealed_with_them(database: Database) -> None:
+async def test_it_is_shown_without_a_customers_words(database: Database) -> None:
     body = '{"text": "物流太慢", "phone": "13800000000", "id": "case-1"}'.encode()
     (letter,) = await buried(database, delivery("a", body=body))
 
     async with database.reading() as tx:
         shown = await show_dead_letter(tx, letter.id)
-        revealed = await reveal_dead_letter(tx, letter.id)
 
     assert shown.data == {"text": "<4 characters>", "phone": "<11 characters>", "id": "case-1"}
-    assert revealed.data["text"] == "物流太慢"
     assert shown.headers == {"ce_id": "a", "odd": "\ufffd"}
 
 

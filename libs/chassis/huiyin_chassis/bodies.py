@@ -40,11 +40,6 @@ def takes_json(*, max_bytes: int = DEFAULT_MAX_BYTES) -> Callable[[Endpoint], En
     return _ruled(BodyRule(max_bytes, is_json=True))
 
 
-def takes_bytes(*, max_bytes: int) -> Callable[[Endpoint], Endpoint]:
-    """Mark an endpoint as one that reads the request's bytes itself, such as an upload or a channel's push."""
-    return _ruled(BodyRule(max_bytes))
-
-
 def _ruled(rule: BodyRule) -> Callable[[Endpoint], Endpoint]:
     def mark(endpoint: Endpoint) -> Endpoint:
         endpoint.body_rule = rule  # type: ignore[attr-defined]  # functions carry attributes
@@ -122,7 +117,7 @@ class _GuardedBody:
             more_body = message.get("more_body", False)
         body = b"".join(chunks)
         if body:
-            self._scope.setdefault("state", {})["json_document"] = check_json(body)
+            check_json(body)
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def _next(self, rule: BodyRule, *, deadline: float | None = None) -> Message:
@@ -137,11 +132,6 @@ class _GuardedBody:
         if self._received_bytes > rule.max_bytes:
             _refuse_size(rule)
         return message
-
-
-def checked_document(request: Request) -> Any:
-    """Return the JSON document that the guard parsed, for routes that read the body themselves; first await the body."""
-    return request.state.json_document
 
 
 def _rule_of(scope: Mapping[str, Any]) -> BodyRule:

@@ -18,8 +18,6 @@ from huiyin_chassis.errors import ServiceUnknown
 from huiyin_chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
-    import typer
-
     from huiyin_chassis.runtime import Runtime
     from huiyin_eventbus.subscriptions import Subscriptions
 
@@ -74,7 +72,6 @@ class Service:
     settings: type[ServiceSettings] = ServiceSettings
     facts: Mapping[str, Fact] = field(default_factory=dict)
     checks: Sequence[Check] = ()
-    commands: "Callable[[typer.Typer], None] | None" = None
     on_start: "Callable[[Runtime], Awaitable[None]] | None" = None
     migrations: Path | None = None
     """The folder that holds `versions/`; by default `migrations` beside the module of the entry point."""

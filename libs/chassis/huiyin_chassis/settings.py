@@ -79,14 +79,10 @@ class Settings(BaseSettings):
     port: Port = 8000
     admin_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    """The zone of reports, calendars and days."""
     instance: Annotated[int, Field(ge=0)] = 0
     """This process's number among those that run the same service, for its place in the consumer group."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Return the zone of reports, calendars and days."""
-        return ZoneInfo(self.time_zone)
 
     def database_url_of(self, service: str) -> str:
         """Return the SQLAlchemy URL of one service's database, with its asyncio driver."""

@@ -6,7 +6,7 @@ waits for someone to look.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -69,10 +69,7 @@ class ConsumerSettings:
 
 
 class Consumer:
-    """Takes the subscribed events of one service while it runs.
-
-    `wake_relay` is called after each commit, since handlers append to the outbox.
-    """
+    """Takes the subscribed events of one service while it runs."""
 
     def __init__(
         self,
@@ -81,7 +78,6 @@ class Consumer:
         *,
         service: str,
         subscriptions: Subscriptions,
-        wake_relay: Callable[[], None] = lambda: None,
         settings: ConsumerSettings | None = None,
     ) -> None:
         self._settings = settings or ConsumerSettings()
@@ -89,7 +85,6 @@ class Consumer:
         self._kafka = kafka
         self._group = service
         self._subscriptions = subscriptions
-        self._wake_relay = wake_relay
         self._retries = Retries(
             database, service, subscriptions=subscriptions, backoff=self._settings.backoff, clock=_now
         )
@@ -227,7 +222,6 @@ class Consumer:
                         now=_now(),
                     )
             membership.moved(polled.next_offsets)
-        self._wake_relay()
         self._account(polled, taken)
 
     def _account(self, polled: Polled, taken: Taken) -> None:
@@ -255,7 +249,6 @@ class Consumer:
             pause = self._settings.retry_poll
             try:
                 if await self._retries.run_due():
-                    self._wake_relay()
                     pause = timedelta()
                 if monotonic() >= clean_at:
                     await clean_inbox(self._database, before=_now() - self._settings.inbox_age)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_eventbus import headers, parking
@@ -50,7 +50,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class OpenedDeadLetter:
-    """A dead letter with its headers and the event's data; strings of the data may be masked by their length."""
+    """A dead letter with its headers and the event's data, what could be a customer's words masked by its length."""
 
     letter: DeadLetter
     headers: dict[str, str]
@@ -111,25 +111,14 @@ async def list_dead_letters(
     return [_letter(row) for row in found]
 
 
-async def count_dead_letters(tx: AsyncConnection, wanted: Filter | None = None) -> int:
-    """Return how many dead letters fit."""
-    conditions = (wanted or Filter()).conditions()
-    return await tx.scalar(select(func.count()).select_from(dead_letter).where(*conditions)) or 0
-
-
 async def show_dead_letter(tx: AsyncConnection, dead_letter_id: int) -> OpenedDeadLetter:
     """Return a dead letter with every string of its data that could be a customer's words masked.
 
     Raises DeadLetterNotFound.
     """
     row = await _find(tx, dead_letter_id)
-    return _opened(row, mask(_parsed(row.body)))
-
-
-async def reveal_dead_letter(tx: AsyncConnection, dead_letter_id: int) -> OpenedDeadLetter:
-    """Return a dead letter with its data as it is: the caller writes the audit. Raises DeadLetterNotFound."""
-    row = await _find(tx, dead_letter_id)
-    return _opened(row, _parsed(row.body))
+    shown = {name: value.decode("utf-8", "replace") for name, value in headers.from_text(row.headers)}
+    return OpenedDeadLetter(_letter(row), shown, mask(_parsed(row.body)))
 
 
 async def redrive_dead_letter(tx: AsyncConnection, dead_letter_id: int, *, actor: str, now: datetime) -> None:
@@ -255,11 +244,6 @@ def _letter(row: Row[Any]) -> DeadLetter:
         actor=row.actor,
         reason=row.reason,
     )
-
-
-def _opened(row: Row[Any], data: Any) -> OpenedDeadLetter:
-    shown = {name: value.decode("utf-8", "replace") for name, value in headers.from_text(row.headers)}
-    return OpenedDeadLetter(_letter(row), shown, data)
 
 
 def _parsed(body: bytes | None) -> Any:

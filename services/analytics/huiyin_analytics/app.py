@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from huiyin_analytics import api, checks, commands, handlers, models
+from huiyin_analytics import api, checks, handlers, models
 from huiyin_analytics.usecases.projections import open_projection
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.runtime import Runtime
@@ -22,6 +22,5 @@ SERVICE: Final = Service(
     problems=api.PROBLEMS,
     facts=checks.FACTS,
     checks=checks.CHECKS,
-    commands=commands.register,
     on_start=start,
 )

@@ -5,7 +5,7 @@ from typing import Final
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.service import Service
-from huiyin_router import api, checks, commands, handlers, models
+from huiyin_router import api, checks, handlers, models
 from huiyin_router.usecases.rules import seed_rules
 
 
@@ -23,6 +23,5 @@ SERVICE: Final = Service(
     problems=api.PROBLEMS,
     facts=checks.FACTS,
     checks=checks.CHECKS,
-    commands=commands.register,
     on_start=seed,
 )

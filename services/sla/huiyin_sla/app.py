@@ -6,7 +6,7 @@ from huiyin_chassis.clock import utc_now
 from huiyin_chassis.errors import SettingsBroken
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.service import Service
-from huiyin_sla import api, checks, commands, handlers, jobs, models
+from huiyin_sla import api, checks, handlers, jobs, models
 from huiyin_sla.errors import PolicyMalformed
 from huiyin_sla.settings import SlaSettings
 from huiyin_sla.usecases.terms import seed_terms
@@ -33,6 +33,5 @@ SERVICE: Final = Service(
     settings=SlaSettings,
     facts=checks.FACTS,
     checks=checks.CHECKS,
-    commands=commands.register,
     on_start=prepare,
 )
