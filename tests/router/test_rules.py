@@ -59,6 +59,17 @@ async def test_a_rule_put_first_decides_first(router: ServiceDriver) -> None:
     assert routed.labels.complex
 
 
+async def test_a_rule_sent_again_with_its_idempotency_key_is_made_once(router: ServiceDriver) -> None:
+    keyed = {"Idempotency-Key": "try-1"}
+    first = await router.client.post(RULES, json=rule(), headers=keyed)
+
+    again = await router.client.post(RULES, json=rule(), headers=keyed)
+
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert [item["name"] for item in await listed(router)].count("first") == 1
+
+
 async def test_a_rule_without_a_position_comes_last(router: ServiceDriver) -> None:
     await router.client.post(RULES, json=rule(position=None))
 

@@ -10,7 +10,8 @@ from sqlalchemy import Row, select
 from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Reading, Writing
-from huiyin_chassis.etag import IfMatch, set_etag
+from huiyin_chassis.etag import IfMatch, etag, set_etag
+from huiyin_chassis.idempotency import Repeat
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_contracts.vocabulary import Outcome
 from huiyin_router import queries
@@ -145,12 +146,12 @@ async def list_rules(tx: Reading, request: PageRequest, _principal: RuleKeeper) 
     return await page(tx, select(routing_rule), *keys, request=request, view=_rule_view)
 
 
-@router.post("/v1/routing-rules", status_code=status.HTTP_201_CREATED)
-async def add_rule(post: RuleIn, tx: Writing, response: Response, _principal: RuleKeeper) -> RuleView:
+@router.post("/v1/routing-rules", status_code=status.HTTP_201_CREATED, response_model=RuleView)
+async def add_rule(post: RuleIn, _principal: RuleKeeper, repeat: Repeat) -> Response:
     """Make a rule."""
-    row = await rules.add_rule(tx, post, now=utc_now())
-    set_etag(response, row.revision)
-    return _rule_view(row)
+    row = await rules.add_rule(repeat.tx, post, now=utc_now())
+    headers = {"ETag": etag(row.revision)}
+    return await repeat.answer(status.HTTP_201_CREATED, _rule_view(row), headers=headers)
 
 
 @router.post("/v1/routing-rules/dry-run")
