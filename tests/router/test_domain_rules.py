@@ -134,7 +134,7 @@ def test_the_shipped_rules_leave_no_type_of_the_classifier_without_a_department(
         ({"nature": "complaint", "confidence": 0.3}, Outcome.TICKET),
         ({"nature": "complaint", "confidence": 0.1, "urgency": "urgent"}, Outcome.TICKET),
         ({"nature": "inquiry", "confidence": 0.1, "urgency": "complaint"}, Outcome.TICKET),
-        ({"nature": "other", "confidence": 0.1, "urgency": "urgent"}, Outcome.TRIAGE),
+        ({"nature": "other", "confidence": 0.1, "urgency": "urgent"}, Outcome.TICKET),
         ({"nature": "other"}, Outcome.TRIAGE),
         ({"lang": "other"}, Outcome.TRIAGE),
         ({"textless": True, "rated": True, "lang": "other"}, Outcome.THANKED),

@@ -139,6 +139,13 @@ SHIPPED_RULES: Final = (
         outcome=Outcome.THANKED,
     ),
     Rule(name="unread-language", when=When(lang=("other",)), outcome=Outcome.TRIAGE),
+    # A word of danger in a text that says nothing else clearly costs a look; overlooked, it may cost a life.
+    Rule(
+        name="unclear-but-urgent",
+        when=When(nature=("other",), urgency=("urgent",)),
+        outcome=Outcome.TICKET,
+        department="customer-service",
+    ),
     Rule(name="unclear-nature", when=When(nature=("other",)), outcome=Outcome.TRIAGE),
     # Danger and disputes cannot wait for a person to sort them: customer service has them at once, and may return them.
     Rule(
