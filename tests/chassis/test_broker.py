@@ -17,13 +17,13 @@ from huiyin_chassis.broker import (
 )
 from huiyin_chassis.datadir import BROKER_PORT
 from huiyin_chassis.db import Database
-from huiyin_chassis.errors import BrokerNotFound, BrokerRefused
+from huiyin_chassis.errors import BrokerNotFound, BrokerRefused, SettingsBroken
 from huiyin_chassis.logbook import read_log
 from huiyin_chassis.migrate import upgrade
 from huiyin_chassis.replay import replay
-from huiyin_chassis.settings import Settings
+from huiyin_chassis.settings import Settings, load
 from huiyin_chassis.tail import newest_events
-from huiyin_eventbus.kafka import KafkaSettings
+from huiyin_eventbus.kafka import KafkaSettings, make_producer
 from huiyin_eventbus.outbox import append
 from huiyin_eventbus.relay import Relay
 from huiyin_eventbus.tables import consumer_offset
@@ -110,7 +110,31 @@ def test_a_kafka_of_the_settings_is_taken_with_its_credentials() -> None:
     kafka = kafka_settings(settings, "kafka:9093")
 
     assert (kafka.security, kafka.username, kafka.password) == ("SASL_SSL", "huiyin", "secret")
+    assert kafka.mechanism == "PLAIN"
     assert "secret" not in repr(kafka)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_the_mechanism_of_the_settings_is_what_every_client_signs_in_with(
+    monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    monkeypatch.setenv("HUIYIN_KAFKA_MECHANISM", mechanism)
+    monkeypatch.setenv("HUIYIN_KAFKA_BOOTSTRAP", "kafka:9093")
+    monkeypatch.setenv("HUIYIN_KAFKA_SECURITY", "SASL_PLAINTEXT")
+    monkeypatch.setenv("HUIYIN_KAFKA_USERNAME", "huiyin")
+    monkeypatch.setenv("HUIYIN_KAFKA_PASSWORD", "secret")
+
+    kafka = await find_kafka(load(Settings))
+
+    assert kafka.client()["sasl_mechanism"] == mechanism
+    await make_producer(kafka, name="test").stop()
+
+
+def test_an_unknown_mechanism_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIYIN_KAFKA_MECHANISM", "SCRAM-SHA-1")
+
+    with pytest.raises(SettingsBroken, match="HUIYIN_KAFKA_MECHANISM"):
+        load(Settings)
 
 
 async def test_with_a_password_the_embedded_broker_asks_for_it(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def kafka_settings(settings: Settings, bootstrap: str) -> "KafkaSettings":
     return KafkaSettings(
         bootstrap=bootstrap,
         security=settings.kafka_security,
+        mechanism=settings.kafka_mechanism,
         username=settings.kafka_username,
         password=None if password is None else password.get_secret_value(),
         ca_file=settings.kafka_ca_file,

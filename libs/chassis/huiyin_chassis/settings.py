@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_named_per_service)] | None = None
     kafka_bootstrap: str | None = None
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
     kafka_ca_file: Path | None = None

@@ -40,7 +40,8 @@ log = structlog.get_logger(__name__)
 class KafkaSettings:
     """How to reach Kafka, and what a topic is made with.
 
-    `security` is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; `replication` -1 leaves it to the cluster.
+    `security` is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, `mechanism` PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512;
+    `replication` -1 leaves it to the cluster.
     """
 
     bootstrap: str
