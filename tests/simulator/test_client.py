@@ -59,6 +59,18 @@ async def test_a_broken_connection_is_tried_again_with_the_same_body() -> None:
     assert [asked.body for asked in server.asked] == [{"name": "李娜"}] * 2
 
 
+async def test_all_tries_of_a_making_carry_one_idempotency_key_and_each_making_its_own() -> None:
+    running = Answer({"detail": "running"}, status=409, headers={"Retry-After": "0"})
+
+    with answering(Script(Answer(cut=True), running, Answer({"id": "1"}))) as server:
+        async with connected(server.url, KEY, patience=SOON) as client:
+            assert await client.make("/v1/people", {"name": "李娜"}) == {"id": "1"}
+            await client.make("/v1/people", {"name": "李娜"})
+
+    first, second, third, other = (asked.headers["Idempotency-Key"] for asked in server.asked)
+    assert first == second == third != other
+
+
 async def test_patience_ends() -> None:
     with answering(Script(Answer(status=503))) as server:
         async with connected(server.url, KEY, patience=timedelta(seconds=0.3)) as client:

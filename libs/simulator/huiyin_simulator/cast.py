@@ -61,7 +61,7 @@ async def _add_people(admin: SuiteClient, slug: str, *, place: int) -> tuple[str
     first = place * _PEOPLE_EACH
     names = [_NAMES[number % len(_NAMES)] for number in range(first, first + _PEOPLE_EACH)]
     bodies = [{"name": name, "unit": slug, "roles": ["department"]} for name in names]
-    return tuple([(await admin.post("/v1/people", body))["id"] for body in bodies])
+    return tuple([(await admin.make("/v1/people", body))["id"] for body in bodies])
 
 
 async def _key(admin: SuiteClient, *, name: str, role: str, departments: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 Answers that say "later" (429, 502, 503, 504) and broken connections are tried again with growing pauses, or after
 the time that `Retry-After` names. Every call that we repeat may be repeated: posts by their natural key, verbs of
-the desk because a verb that already holds changes nothing.
+the desk because a verb that already holds changes nothing, what `make` makes by an `Idempotency-Key`.
 """
 
 import json
@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx2
 import stamina
@@ -26,6 +27,7 @@ _FIRST_PAUSE_SECONDS: Final = 0.1
 _GROWN_PAUSE_SECONDS: Final = 5.0
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 30.0
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -45,6 +47,10 @@ class SuiteClient:
         """Post a body, JSON already or to be made JSON, and return the JSON document answered."""
         return await self._send("POST", path, body)
 
+    async def make(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Post a body under an `Idempotency-Key` of its own, so that however many tries it takes, one thing is made."""
+        return await self._send("POST", path, body, headers={"Idempotency-Key": str(uuid4())})
+
     async def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Change what stands at a path and return it as it is then."""
         return await self._send("PATCH", path, body)
@@ -60,9 +66,16 @@ class SuiteClient:
                 return
             asked["cursor"] = page["next"]
 
-    async def _send(self, method: str, path: str, body: bytes | Mapping[str, Any]) -> dict[str, Any]:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> dict[str, Any]:
         content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        headers = {"Content-Type": "application/json"} if content else {}
+        headers = {**headers, "Content-Type": "application/json"} if content else headers
         document: dict[str, Any] = (await self._call(method, path, content=content, headers=headers)).json()
         return document
 
@@ -106,11 +119,16 @@ class _TryLaterError(Exception):
 def _answered(answer: httpx2.Response, *, path: str) -> httpx2.Response:
     if answer.is_success:
         return answer
-    if answer.status_code in _LATER:
+    if answer.status_code in _LATER or _is_running(answer):
         raise _TryLaterError(answer.status_code, pause_seconds=_retry_after(answer))
     if answer.status_code in _NO_ENTRY:
         raise KeyRefused(path, status=answer.status_code)
     raise RequestRefused(path, status=answer.status_code, detail=_detail(answer))
+
+
+def _is_running(answer: httpx2.Response) -> bool:
+    """Tell whether an earlier try of the same call still runs: of all conflicts, only that one names a pause."""
+    return answer.status_code == httpx2.codes.CONFLICT and "Retry-After" in answer.headers
 
 
 def _pause_before_retry(failure: Exception) -> bool | float:
