@@ -119,6 +119,9 @@ async def test_a_stale_etag_is_refused_and_the_fresh_one_taken(desk: ServiceDriv
         ("review", {"satisfied": "maybe"}, "#/satisfied"),
         ("pause", {"reason": "x", "until": "tomorrow"}, "#/until"),
         ("merge", {}, "#"),
+        ("accept", {"reason": "because"}, "#/reason"),
+        ("resume", {"until": "now"}, "#/until"),
+        ("archive", {"satisfied": True}, "#/satisfied"),
     ],
 )
 async def test_a_broken_body_is_named(

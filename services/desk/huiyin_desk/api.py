@@ -21,6 +21,7 @@ from huiyin_desk.schemas import (
     AnswerIn,
     AssignIn,
     MergeIn,
+    NothingIn,
     PauseIn,
     ReasonIn,
     ResolveIn,
@@ -144,7 +145,7 @@ async def get_timeline(
 
 
 @router.post("/v1/tickets/{ticket_id}/accept")
-async def accept_ticket(ticket_id: str, desk: Working) -> TicketView:
+async def accept_ticket(ticket_id: str, desk: Working, _body: NothingIn | None = None) -> TicketView:
     """Take the ticket into work."""
     return await desk.do(ticket_id, Action(Verb.ACCEPT))
 
@@ -174,7 +175,7 @@ async def pause_ticket(ticket_id: str, body: PauseIn, desk: Working) -> TicketVi
 
 
 @router.post("/v1/tickets/{ticket_id}/resume")
-async def resume_ticket(ticket_id: str, desk: Working) -> TicketView:
+async def resume_ticket(ticket_id: str, desk: Working, _body: NothingIn | None = None) -> TicketView:
     """Go on with a paused ticket."""
     return await desk.do(ticket_id, Action(Verb.RESUME))
 
@@ -198,7 +199,7 @@ async def reopen_ticket(ticket_id: str, body: ReasonIn, desk: Reviewing) -> Tick
 
 
 @router.post("/v1/tickets/{ticket_id}/archive")
-async def archive_ticket(ticket_id: str, desk: Reviewing) -> TicketView:
+async def archive_ticket(ticket_id: str, desk: Reviewing, _body: NothingIn | None = None) -> TicketView:
     """Archive a ticket: a satisfied review has done it already, and nothing else does."""
     return await desk.do(ticket_id, Action(Verb.ARCHIVE))
 

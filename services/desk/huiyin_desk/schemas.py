@@ -16,6 +16,10 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class NothingIn(_Body):
+    """The body of a verb that says nothing more: empty, `{}` or left out."""
+
+
 class ReasonIn(_Body):
     """Why a ticket is returned or reopened."""
 
