@@ -118,6 +118,7 @@ async def test_a_stale_etag_is_refused_and_the_fresh_one_taken(desk: ServiceDriv
         ("assign", {"assignee": 7}, "#/assignee"),
         ("review", {"satisfied": "maybe"}, "#/satisfied"),
         ("pause", {"reason": "x", "until": "tomorrow"}, "#/until"),
+        ("pause", {"reason": "x", "until": "9999-12-31T20:00:00-12:00"}, "#/until"),
         ("merge", {}, "#"),
         ("accept", {"reason": "because"}, "#/reason"),
         ("resume", {"until": "now"}, "#/until"),

@@ -111,6 +111,7 @@ async def test_an_idempotency_key_used_for_another_body_is_refused(intake: Servi
         ({"occurred_at": "yesterday"}, "#/occurred_at"),
         ({"occurred_at": "1999-12-31T23:59:59Z"}, "#/occurred_at"),
         ({"occurred_at": "2999-01-01T00:00:00Z"}, "#/occurred_at"),
+        ({"occurred_at": "9999-12-31T20:00:00-12:00"}, "#/occurred_at"),
         ({"text": 7}, "#/text"),
         ({"text": "x" * 100_001}, "#/text"),
         ({"nps": 11}, "#/nps"),

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from huiyin_chassis.clock import Moment
 from huiyin_contracts.feedback import Author, Rating
 from huiyin_contracts.vocabulary import Identifier, TicketStatus
 
@@ -42,7 +43,7 @@ class PauseIn(_Body):
     """Why the ticket waits, and until when if that is known."""
 
     reason: Reason
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
 
 class ResolveIn(_Body):

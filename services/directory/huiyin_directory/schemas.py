@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from huiyin_chassis.auth import ROLES, SCOPES
+from huiyin_chassis.clock import Moment
 from huiyin_contracts.vocabulary import Identifier, Slug, UnitKind
 
 UnitSlug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -108,7 +109,7 @@ class KeyIn(_Body):
     departments: Annotated[tuple[Department, ...], Field(max_length=200)] = ()
     person_id: Identifier | None = None
     rate_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class KeyView(BaseModel):

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from huiyin_chassis.clock import Moment
 from huiyin_chassis.problems import FieldError
 from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_contracts.vocabulary import Slug
@@ -34,10 +34,10 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 def _plausible(moment: datetime) -> datetime:
     if moment < _EARLIEST:
         raise ValueError("lies before the year 2000")
-    return moment.astimezone(UTC)
+    return moment
 
 
-Occurred = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Occurred = Annotated[Moment, AfterValidator(_plausible)]
 
 
 class _Body(BaseModel):

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import BeforeValidator
 from sqlalchemy import Row
 
 from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.bodies import MIB, takes_json
-from huiyin_chassis.clock import utc_now
+from huiyin_chassis.clock import Moment, utc_now
 from huiyin_chassis.db import Reading, Writing
 from huiyin_chassis.etag import IfMatch, set_etag
 from huiyin_chassis.pages import Page, PageRequest, page
@@ -61,7 +61,7 @@ def _with_plus(text: object) -> object:
 router: Final = APIRouter(tags=["sla"])
 Reader = Annotated[Principal, require("sla:read")]
 Keeper = Annotated[Principal, require("sla:manage")]
-Start = Annotated[AwareDatetime, BeforeValidator(_with_plus), Query()]
+Start = Annotated[Moment, BeforeValidator(_with_plus), Query()]
 # Not the enums of the contracts: those read an unknown word as `other`, and a typo would find nothing.
 StateFilter = Literal["running", "paused", "met", "breached", "cancelled"]
 TargetFilter = Literal["classification", "response", "next_response", "resolution", "review", "return_visit"]
