@@ -15,6 +15,8 @@ ChassisError
 │   ├── RoutesConflict      two services answer the same path
 │   └── ServiceUnknown      no installed service has that name
 ├── DeadLetterUnknown       no service at hand has a dead letter of that id
+├── ConsumerUnknown         no service at hand has a consumer of that name
+├── ConsumerNotFlooded      nothing has stopped that consumer, so it cannot go on
 ├── FactMissing             a check asks for rows that no installed service tells
 └── Overloaded              try again in a moment
     ├── WriterFull          too many submissions wait for a commit
@@ -138,6 +140,22 @@ class DeadLetterUnknown(ChassisError):
     def __init__(self, letter_id: str) -> None:
         super().__init__(f"there is no dead letter {letter_id[:64]!r}")
         self.letter_id = letter_id
+
+
+class ConsumerUnknown(ChassisError):
+    """No service at hand has a consumer of that name."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"there is no consumer {group[:64]!r} in this process")
+        self.group = group
+
+
+class ConsumerNotFlooded(ChassisError):
+    """No flood of poison has stopped that consumer, so there is nothing to go on from."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"the consumer {group} is not stopped by a flood")
+        self.group = group
 
 
 class FactMissing(ChassisError):

@@ -1,7 +1,7 @@
 """One port for many services: picks the app that owns a path by the path's first two segments.
 
 Each service's app is the same here as alone; what is asked of all of them together (health, metrics, documents, dead
-letters) has an app of its own, and so has every path that nobody owns.
+letters, consumers) has an app of its own, and so has every path that nobody owns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,10 @@ from huiyin_chassis.errors import RoutesConflict, RouteUnowned
 from huiyin_chassis.service import Service
 
 Segments = tuple[str, ...]
-SHARED: Final[Mapping[Segments, str]] = {("v1", "dead-letters"): "the suite"}
+SHARED: Final[Mapping[Segments, str]] = {
+    ("v1", "consumers"): "the suite",
+    ("v1", "dead-letters"): "the suite",
+}
 """What all services answer together; no service may take it."""
 
 

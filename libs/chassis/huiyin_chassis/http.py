@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from huiyin_chassis import operations
+from huiyin_chassis import consumers, operations
 from huiyin_chassis.auth import KeyRing, admit
 from huiyin_chassis.bodies import BodyGuard
 from huiyin_chassis.docs import describe, docs_routes, merge, operation_id
@@ -49,8 +49,10 @@ def create_suite_app(apps: Mapping[str, FastAPI], *, healths: Mapping[str, Healt
 
     Raises RoutesConflict when two services claim the same path.
     """
-    shared = _bare_app(SUITE, problems=operations.PROBLEMS)
-    operations.install_dead_letters(shared, {name: app.state.runtime.database for name, app in apps.items()})
+    shared = _bare_app(SUITE, problems=operations.PROBLEMS | consumers.PROBLEMS)
+    runtimes: dict[str, Runtime] = {name: app.state.runtime for name, app in apps.items()}
+    operations.install_dead_letters(shared, {name: each.database for name, each in runtimes.items()})
+    consumers.install_consumers(shared, runtimes)
     # Every service knows all keys, so any one's ring will do.
     shared.state.keys = next(app.state.keys for app in apps.values())
     _add_operations(shared, healths, described=(*apps.values(), shared))
