@@ -108,7 +108,7 @@ async def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert page.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "..%2f..%2fdocs.py", "nothing.js", "%00"])
+@pytest.mark.parametrize("name", ["LICENSE", "..%2f..%2fdocs.py", "nothing.js"])
 async def test_only_the_assets_are_served(name: str) -> None:
     async with client_of(service("tickets")) as client:
         answer = await client.get(f"/docs/assets/{name}")
