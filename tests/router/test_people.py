@@ -60,6 +60,17 @@ async def test_triage_shows_what_waits_with_its_words_and_proposed_labels_oldest
     assert items[0]["received_at"] == "2026-11-20T12:00:01Z"
 
 
+@pytest.mark.parametrize(("kind", "status"), [("team", 200), ("store", 422), ("region", 422)])
+async def test_tickets_go_to_departments_and_teams_and_never_to_where_feedback_comes_from(
+    router: ServiceDriver, kind: str, status: int
+) -> None:
+    await router.deliver(unit("shanghai-01", kind=kind))
+
+    answer = await decide(router, await waiting(router), {"department": "shanghai-01"})
+
+    assert answer.status_code == status
+
+
 async def test_a_decision_for_a_department_routes_the_ticket_with_the_labels_given(
     router: ServiceDriver,
 ) -> None:
