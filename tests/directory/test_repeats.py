@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from huiyin_chassis.auth import sha256_of
+from huiyin_chassis.clock import utc_now
 from huiyin_chassis.tables import idempotency
 from huiyin_contracts.people import KeyChanged, PersonChanged, UnitChanged
 from tests.support.service import ServiceDriver
@@ -54,6 +56,18 @@ async def test_an_idempotency_key_opens_no_door_that_is_shut(directory: ServiceD
 
     assert (await analyst.post("/v1/people", json=PERSON, headers=KEYED)).status_code == 403
     assert (await directory.anonymous().post("/v1/people", json=PERSON, headers=KEYED)).status_code == 401
+
+
+async def test_who_may_no_longer_make_people_gets_no_old_answer(directory: ServiceDriver) -> None:
+    operator = await directory.key("operator", key_id="ops")
+    digest = sha256_of(operator.headers["Authorization"].removeprefix("Bearer "))
+    await operator.post("/v1/people", json=PERSON, headers=KEYED)
+    demoted = KeyChanged(
+        key_id="ops", name="ops", sha256=digest, scopes=(), departments=(), revision=2, changed_at=utc_now()
+    )
+    await directory.deliver(demoted)
+
+    assert (await operator.post("/v1/people", json=PERSON, headers=KEYED)).status_code == 403
 
 
 async def test_the_secret_of_a_new_key_is_remembered_for_nobody(directory: ServiceDriver) -> None:

@@ -3,8 +3,9 @@
 After draft-ietf-httpapi-idempotency-key-header-07 (2025-10): the answer is stored in the transaction of the effect, per
 principal and for seven days; the same key with another request is a 422, a key whose first request still runs a 409.
 
-An ordinary endpoint takes `repeat: Repeat` before its `tx` and ends with `return await repeat.answer(201, view)`. A group writer calls
-`find_answers` and `remember` for its whole group, and its endpoint wraps the submission in `running`.
+An ordinary endpoint takes `repeat: Repeat` after its principal (who may not act gets no old answer either) and before
+its `tx`, and ends with `return await repeat.answer(201, view)`. An answer that holds a secret must not be remembered.
+A group writer calls `find_answers` and `remember` for its whole group, and its endpoint wraps the submission in `running`.
 """
 
 import hashlib
