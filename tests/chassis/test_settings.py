@@ -62,6 +62,8 @@ def test_a_command_line_option_wins_over_all(monkeypatch: pytest.MonkeyPatch) ->
         ("HUIYIN_ADMIN_KEY", "hunter2secret"),
         ("HUIYIN_BROKER_PARTITIONS", "0"),
         ("HUIYIN_KAFKA_SECURITY", "TELEPATHY"),
+        ("HUIYIN_KAFKA_BOOTSTRAP", "kafka-1"),
+        ("HUIYIN_KAFKA_BOOTSTRAP", "kafka-1:9092,kafka-2:70000"),
     ],
 )
 def test_a_broken_value_is_named_by_its_variable_and_never_repeated(

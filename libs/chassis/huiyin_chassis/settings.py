@@ -18,6 +18,7 @@ from huiyin_chassis.errors import SettingsBroken
 SECRETS_DIR_VARIABLE: Final = "HUIYIN_SECRETS_DIR"
 _DEFAULT_SECRETS_DIR: Final = Path("/run/secrets")
 _ADMIN_KEY_CHARACTERS: Final = 32
+_MAX_PORT: Final = 65535
 
 Loaded = TypeVar("Loaded", bound=BaseSettings)
 
@@ -51,13 +52,21 @@ def _named_per_service(url: str) -> str:
     return url
 
 
+def _host_and_port(addresses: str) -> str:
+    for address in addresses.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= _MAX_PORT:
+            raise ValueError("must be host:port, or several with commas between them")
+    return addresses
+
+
 def _long_enough(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < _ADMIN_KEY_CHARACTERS:
         raise ValueError(f"must have at least {_ADMIN_KEY_CHARACTERS} characters")
     return key
 
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=0, le=_MAX_PORT)]
 
 
 class Settings(BaseSettings):
@@ -67,7 +76,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path(".huiyin")
     database_url: Annotated[str, AfterValidator(_named_per_service)] | None = None
-    kafka_bootstrap: str | None = None
+    kafka_bootstrap: Annotated[str, AfterValidator(_host_and_port)] | None = None
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     kafka_username: str | None = None
