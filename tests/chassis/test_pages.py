@@ -130,7 +130,7 @@ async def test_over_http_the_cursor_of_one_page_asks_for_the_next(database_url: 
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=1e9", "limit=x", "cursor=x", "cursor=%00", "cursor=" + "A" * 5000],
+    ["limit=0", "limit=201", "limit=1e9", "limit=x", "cursor=x", "cursor=" + "A" * 5000],
 )
 async def test_what_cannot_be_a_page_is_refused(query: str, tmp_path: Path) -> None:
     async with (
