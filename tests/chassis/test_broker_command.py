@@ -40,7 +40,9 @@ def test_it_says_when_clients_can_connect_and_ends_with_0_on_sigterm(huiyin: Hui
         assert broker.end() == 0
 
     assert (broker.said, left) == (f"ready {LOOPBACK}:{port}", f"{port}\n")
-    assert [line["event"] for line in told(broker)] == ["broker_started", "stopping", "broker_stopped"]
+    # A client that connects and says nothing may or may not be noticed before the stop.
+    events = [line["event"] for line in told(broker) if line["event"] != "connection_turned_away"]
+    assert events == ["broker_started", "stopping", "broker_stopped"]
     assert not (huiyin.data_dir / BROKER_PORT).exists()
 
 
