@@ -174,6 +174,7 @@ async def test_a_member_that_dies_silently_is_evicted_after_its_session(
     coordinator_of(dying)._heartbeat_task.cancel()
     await polled_until([staying], lambda: len(staying.assignment()) == 4)
 
+    assert {partition.partition for partition in staying.assignment()} == {0, 1, 2, 3}
     await asyncio.wait_for(dying.stop(), 10)
 
 

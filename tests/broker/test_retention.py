@@ -129,6 +129,7 @@ async def test_retention_runs_by_itself_and_again(open_log: OpenLog, settings: B
         while view_of(log).log_start < 3:
             await asyncio.sleep(0.01)
 
+    assert view_of(log).log_start == 3
     keeping.cancel()
 
 

@@ -32,3 +32,4 @@ async def test_every_service_forgets_old_answers_to_repeated_requests(name: str,
         async with asyncio.timeout(10):
             while await remembers(driver):
                 await asyncio.sleep(0.01)
+        assert not await remembers(driver)

@@ -384,8 +384,9 @@ async def test_a_static_member_that_restarts_goes_on_without_waiting_for_its_ses
     await bus.publish(bus.probe(1))
 
     async with asyncio.timeout(5):
-        await bus.consumer(settings=quick_settings(instance=0))
+        second = await bus.consumer(settings=quick_settings(instance=0))
         await bus.until_effects(1)
+    assert second.is_assigned
 
 
 async def test_a_broker_that_falls_silent_makes_the_consumer_wait_and_join_anew(

@@ -120,7 +120,7 @@ async def test_the_trace_goes_through_the_outbox_into_the_log(bus: BusDriver) ->
     assert ("traceparent", traceparent.encode()) in record.headers
 
 
-async def test_a_wake_up_is_enough_and_not_needed(bus: BusDriver) -> None:
+async def test_a_relay_that_is_woken_need_not_wait_for_its_next_look(bus: BusDriver) -> None:
     slow = RelaySettings(poll=timedelta(seconds=30), slowest_poll=timedelta(seconds=30))
     relay = await bus.relay(settings=slow)
     await until(lambda: _is_true(relay.healthy))
@@ -130,6 +130,7 @@ async def test_a_wake_up_is_enough_and_not_needed(bus: BusDriver) -> None:
     relay.wake()
 
     await asyncio.wait_for(bus.until_published(), 10)
+    assert len(await bus.log()) == 1
 
 
 async def test_stopping_publishes_what_waits(bus: BusDriver) -> None:
