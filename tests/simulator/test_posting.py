@@ -59,6 +59,24 @@ async def test_a_refused_row_is_told_by_its_place_among_all_rows_and_its_reason(
     assert receipts[0].accepted_ids == ()
 
 
+async def test_a_row_there_was_no_room_for_is_sent_again_alone_and_counted_once() -> None:
+    known: set[str] = set()
+
+    def answer(asked: Asked) -> Answer:
+        told = accepted(asked, known=known)
+        if len(asked.body["items"]) > 1:
+            told.document["items"][1] = {"index": 1, "error": {"detail": "Full.", "status": 503}}
+            known.discard("f-chat-r1")
+        return told
+
+    with answering(answer) as server:
+        (receipt,) = await posted(server, (row(number) for number in range(3)))
+
+    assert [ids_of(asked) for asked in server.asked] == [["r0", "r1", "r2"], ["r1"]]
+    assert receipt.accepted_ids == ("f-chat-r0", "f-chat-r1", "f-chat-r2")
+    assert receipt.refusals == ()
+
+
 async def test_rows_before_a_bad_line_are_posted_and_the_line_is_told() -> None:
     known: set[str] = set()
 

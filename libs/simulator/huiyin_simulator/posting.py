@@ -1,8 +1,10 @@
 """Posts rows of feedback in the order in which they come, in bounded batches."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from huiyin_simulator.client import SuiteClient
@@ -11,6 +13,7 @@ from huiyin_simulator.rows import Row, as_post
 
 BATCH_ROWS: Final = 250
 _BATCH_BYTES: Final = 4 * 1024 * 1024
+_PAUSES_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _PATH: Final = "/v1/feedback/batch"
 
 
@@ -45,9 +48,29 @@ async def post_rows(
     """
     posted = 0
     for batch in _batches(rows, most_rows=batch_rows):
-        answer = await client.post(_PATH, b'{"items":[' + b",".join(batch) + b"]}")
-        yield _receipt(answer["items"], posted_before=posted)
+        items = await _post(client, batch)
+        for pause_seconds in _PAUSES_SECONDS:
+            later = [index for index, item in enumerate(items) if _is_for_later(item)]
+            if not later:
+                break
+            await asyncio.sleep(pause_seconds)
+            again = await _post(client, [batch[index] for index in later])
+            for index, item in zip(later, again, strict=True):
+                items[index] = {**item, "index": index}
+        yield _receipt(items, posted_before=posted)
         posted += len(batch)
+
+
+async def _post(client: SuiteClient, batch: Sequence[bytes]) -> list[dict[str, Any]]:
+    answer = await client.post(_PATH, b'{"items":[' + b",".join(batch) + b"]}")
+    items: list[dict[str, Any]] = answer["items"]
+    return items
+
+
+def _is_for_later(item: Mapping[str, Any]) -> bool:
+    """Tell whether intake had no room for an item, though its neighbours are stored."""
+    error = item.get("error")
+    return error is not None and error.get("status") == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _batches(rows: Iterable[Row], *, most_rows: int) -> Iterator[list[bytes]]:
