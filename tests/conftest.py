@@ -1,10 +1,14 @@
 """The real servers as fixtures; `tests/support` starts them."""
 
+import logging
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog._config import BoundLoggerLazyProxy
 
 from tests.support import kafka, postgresql
 from tests.support.servers import ServerUnavailable, skip_or_fail
@@ -24,6 +28,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & MARKED_BY_FIXTURE.keys():
             item.add_marker(MARKED_BY_FIXTURE[fixture])
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_imported() -> Iterator[None]:
+    """Let each test find logging as it is before anybody configures it.
+
+    A logger that was first used under `configure_logging` keeps that configuration for good (it is cached for speed),
+    so that `capture_logs` in a later test would wait in vain for its lines.
+    """
+    structlog.reset_defaults()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("huiyin_") and isinstance(vars(module).get("log"), BoundLoggerLazyProxy):
+            vars(module)["log"].__dict__.pop("bind", None)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
