@@ -44,7 +44,11 @@ def seed(
     lang: Language = None,
     json: AsJson = False,
 ) -> None:
-    """Post a file of feedback through the API, in order; rows that are there already change nothing."""
+    """Post a file of feedback through the API, in order; rows that are there already change nothing.
+
+    A row has external_id, channel, received_at, author (an id), lang and text, and may have product, store and
+    rating (0 to 5); docs/guide/adapter.md shows one.
+    """
     from huiyin_simulator.messages import messages_for  # noqa: PLC0415 - imported when it runs
 
     messages = messages_for(lang)

@@ -117,7 +117,7 @@ CHINESE: Final = Messages(
     breached_so_far="已超时",
     headline="{posted} 条反馈在 {seconds:.0f} 秒内的去向",
     intake="新反馈 {accepted} 条，重复 {duplicates} 条已去重，拒收 {refused} 条",
-    outcomes="工单 {tickets} 张，并入已有工单 {attached} 条，待人工分诊 {triage} 条，"
+    outcomes="工单 {tickets} 张，并入已有工单 {attached} 条，待人工分拣 {triage} 条，"
     "已致谢 {thanked} 条，非反馈 {not_feedback} 条",
     deadlines="{on_time} 张工单按时，{breached} 张超过时限",
     dead="{dead} 个事件未能被服务接收：见 `huiyin events dead list`",
