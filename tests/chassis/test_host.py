@@ -162,7 +162,8 @@ def test_verify_before_any_start_says_what_to_do_and_makes_nothing(huiyin: Huiyi
     refused = huiyin.run("verify")
 
     assert refused.returncode == 1
-    assert "huiyin migrate" in one_line(refused.stderr)
+    assert "--data-dir" in one_line(refused.stderr)
+    assert str(huiyin.data_dir) in refused.stderr
     assert not huiyin.data_dir.exists()
 
 

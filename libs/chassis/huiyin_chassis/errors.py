@@ -4,6 +4,7 @@ ChassisError
 ├── StartRefused            the process cannot start; one line says why
 │   ├── SettingsBroken      a variable has a value that cannot be used
 │   ├── DatabaseIsNewer     a schema from a later version of Huiyin
+│   ├── DatabaseMissing     no installation is where the settings say
 │   ├── MigrationsPending   a schema that `huiyin migrate` has not brought up to date
 │   ├── DatabaseUnreachable no connection to a database
 │   ├── BrokerNotFound      no Kafka is set and no embedded broker runs
@@ -57,6 +58,16 @@ class MigrationsPending(StartRefused):
     def __init__(self, service: str) -> None:
         super().__init__(f"the database of {service} is not up to date: run `huiyin migrate`")
         self.service = service
+
+
+class DatabaseMissing(StartRefused):
+    """No installation is where the settings say."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is no {path}: name the data folder (--data-dir or HUIYIN_DATA_DIR), or make it by `huiyin migrate`"
+        )
+        self.path = path
 
 
 class DatabaseUnreachable(StartRefused):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huiyin_chassis import buschecks
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Database
-from huiyin_chassis.errors import FactMissing, MigrationsPending
+from huiyin_chassis.errors import DatabaseMissing, FactMissing
 from huiyin_chassis.logbook import Logbook, read_log
 from huiyin_chassis.migrate import check_current
 from huiyin_chassis.reach import unreachable_in_one_line
@@ -114,7 +114,7 @@ async def verify(
 async def opened(services: Sequence[Service], settings: "Settings") -> AsyncIterator[dict[str, Database]]:
     """Give the database of every service, schema checked.
 
-    Raises MigrationsPending, DatabaseIsNewer or DatabaseUnreachable.
+    Raises DatabaseMissing, MigrationsPending, DatabaseIsNewer or DatabaseUnreachable.
     """
     async with AsyncExitStack() as stack:
         databases = {}
@@ -129,7 +129,7 @@ async def opened(services: Sequence[Service], settings: "Settings") -> AsyncIter
 async def _check_schema(database: Database, service: Service) -> None:
     # Opening a SQLite file that is not there would make it.
     if database.path is not None and not database.path.exists():
-        raise MigrationsPending(service.name)
+        raise DatabaseMissing(database.path)
     with unreachable_in_one_line(service):
         await check_current(database, service)
 
