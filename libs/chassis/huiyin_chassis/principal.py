@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import ColumnElement, true
+
 ADMIN: Final = "admin"
 SCOPES: Final = frozenset(
     {
@@ -57,6 +59,12 @@ class Principal:
     def sees(self, department: str | None) -> bool:
         """Tell whether objects of a department are visible; what has no department yet only to those who see all."""
         return self.departments is None or department in self.departments
+
+    def within(self, department: ColumnElement[str | None] | ColumnElement[str]) -> ColumnElement[bool]:
+        """Return `sees` as a condition on a column of department slugs, for selects."""
+        if self.departments is None:
+            return true()
+        return department.in_(sorted(self.departments))
 
 
 OPERATOR: Final = Principal("operator", "operator", frozenset({ADMIN}))

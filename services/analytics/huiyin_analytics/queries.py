@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics.domain.contributions import CELL_COLUMNS, Cell, Tally, contribution_of
@@ -221,9 +221,7 @@ def _sums(projection_id: int, asked: Question, principal: Principal) -> Select[A
 
 
 def _visible(principal: Principal) -> ColumnElement[bool]:
-    if principal.departments is None:
-        return true()
-    return rollup.c.department.in_(sorted(principal.departments))
+    return principal.within(rollup.c.department)
 
 
 def _column_of(asked: Question, name: str) -> ColumnElement[Any]:

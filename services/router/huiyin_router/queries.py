@@ -113,9 +113,7 @@ def columns_of(row: Row[Any]) -> dict[str, Any]:
 
 def visible(principal: Principal) -> ColumnElement[bool]:
     """Return the condition that a classification may be seen by a caller."""
-    if principal.departments is None:
-        return true()
-    return classification.c.department.in_(sorted(principal.departments))
+    return principal.within(classification.c.department)
 
 
 def select_classifications(principal: Principal, *, outcome: str | None = None) -> Select[Any]:

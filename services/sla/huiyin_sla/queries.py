@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.auth import Principal
@@ -192,9 +192,7 @@ def select_clocks(
 
 
 def _visible(principal: Principal) -> ColumnElement[bool]:
-    if principal.departments is None:
-        return true()
-    return clock.c.department.in_(sorted(principal.departments))
+    return principal.within(clock.c.department)
 
 
 async def active_policies(tx: AsyncConnection) -> Row[Any] | None:
