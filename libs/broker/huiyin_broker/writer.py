@@ -18,6 +18,7 @@ import structlog
 
 from huiyin_broker.errors import StorageFailed
 from huiyin_broker.ledger import Change, Ledger, Transaction
+from huiyin_failpoints import reach
 
 T = TypeVar("T")
 Operation = Callable[[Transaction], T]
@@ -93,10 +94,15 @@ class Writer:
     def _attempt(self, jobs: list[_Job]) -> tuple[list[Change], list[Any]]:
         transaction = self._begin()
         self._connection.execute("BEGIN IMMEDIATE")
-        results = [job.operation(transaction) for job in jobs]
+        results = []
+        for job in jobs:
+            results += [job.operation(transaction)]
+            reach("broker.mid_group")
         transaction.flush()
+        reach("broker.before_commit")
         self._connection.execute("COMMIT")
         self._ledger.adopt(transaction)
+        reach("broker.after_commit")
         return transaction.changes, results
 
     def _roll_back(self) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from huiyin_chassis.settings import with_asyncio_driver
 from huiyin_eventbus.columns import Json, UtcDateTime
+from huiyin_failpoints import reach
 
 __all__ = ["Database", "Json", "Reading", "UtcDateTime", "Writing", "sqlite_engine"]
 
@@ -87,14 +88,21 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection in a transaction that commits at the end, or rolls back when the block raises."""
+        async with self._begun() as tx:
+            yield tx
+            reach("database.before_commit")
+        reach("database.after_commit")
+        for callback in self._committed:
+            callback()
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
         if self.dialect_name == "sqlite":
             async with self._write_lock, self._writer.begin() as tx:
                 yield tx
         else:
             async with self._writer.begin() as tx:
                 yield tx
-        for callback in self._committed:
-            callback()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

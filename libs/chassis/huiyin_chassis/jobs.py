@@ -9,6 +9,7 @@ import structlog
 
 from huiyin_chassis.service import Job
 from huiyin_eventbus.failures import is_infrastructure
+from huiyin_failpoints import reach
 
 if TYPE_CHECKING:
     from huiyin_chassis.runtime import Runtime
@@ -56,6 +57,7 @@ class JobRunner:
 
     async def _run(self, job: Job) -> None:
         try:
+            reach("jobs.before_run")
             await job.run(self._runtime)
         except Exception as error:
             fields = {"service": self._runtime.service.name, "job": job.name, "error": type(error).__name__}

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.db import Database, sqlite_engine
 from huiyin_chassis.errors import DatabaseIsNewer, MigrationsPending
 from huiyin_chassis.service import Service
+from huiyin_failpoints import reach
 
 _TEMPLATE: Final = Path(__file__).parent / "migrations"
 _LOCK_NUMBER: Final = 0x48_55_49_59  # any constant that every Huiyin process shares
@@ -33,7 +34,9 @@ async def upgrade(database: Database, service: Service) -> list[str]:
     Commits. Raises DatabaseIsNewer when the schema comes from a later version.
     """
     async with _migrating(database) as connection:
-        return await connection.run_sync(_upgrade, service)
+        applied = await connection.run_sync(_upgrade, service)
+        reach("migrate.mid_upgrade")
+        return applied
 
 
 async def pending(database: Database, service: Service) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.db import Database
 from huiyin_chassis.errors import WriterClosed, WriterFull
 from huiyin_eventbus.failures import is_infrastructure
+from huiyin_failpoints import reach
 
 MAX_GROUP: Final = 256
 DEFAULT_BOUND: Final = 4096
@@ -83,6 +84,7 @@ class GroupWriter(Generic[Item, Answer]):
         try:
             async with self._database.writing() as tx:
                 answers = await self._flushed(tx, [item for item, _ in group])
+                reach("writer.mid_group")
         except Exception as error:  # noqa: BLE001 - every caller must get its answer, whatever failed
             await self._halve(group, error)
         except BaseException:
@@ -90,6 +92,7 @@ class GroupWriter(Generic[Item, Answer]):
                 future.cancel()
             raise
         else:
+            reach("writer.after_commit")
             for (_, future), answer in zip(group, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

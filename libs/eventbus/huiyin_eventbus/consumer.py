@@ -34,6 +34,7 @@ from huiyin_eventbus.retries import Retries
 from huiyin_eventbus.sequences import SequenceWatch
 from huiyin_eventbus.subscriptions import Subscriptions
 from huiyin_eventbus.taking import Polled, Taken, take_batch
+from huiyin_failpoints import reach
 
 Result = TypeVar("Result")
 
@@ -208,6 +209,7 @@ class Consumer:
                 self.state = ConsumerState.RUNNING
 
     async def _take(self, membership: Membership, batch: Batch) -> None:
+        reach("consumer.fetched")
         polled = Polled.of(batch.records, self._subscriptions)
         async with membership.busy:
             with metrics.batch_seconds.labels(self._group).time():
@@ -221,6 +223,7 @@ class Consumer:
                         backoff=self._settings.backoff,
                         now=_now(),
                     )
+            reach("consumer.after_commit")
             membership.moved(polled.next_offsets)
         self._account(polled, taken)
 

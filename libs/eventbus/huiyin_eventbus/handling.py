@@ -17,6 +17,7 @@ from huiyin_eventbus.deliveries import Delivery
 from huiyin_eventbus.errors import TransientFailure
 from huiyin_eventbus.failures import is_infrastructure
 from huiyin_eventbus.subscriptions import Handler, Received, Subscriptions
+from huiyin_failpoints import reach
 
 
 class Fate(Enum):
@@ -87,6 +88,7 @@ class Handling:
         with tracing.traced(_shared_trace(received)):
             async with self.tx.begin_nested():
                 await handler(self.tx, received)
+            reach("consumer.mid_batch")
 
     def _without_waiting(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         behind = [each for each in deliveries if each.key in self.waiting]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
 
 from huiyin_eventbus import headers, metrics
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
@@ -20,6 +21,7 @@ from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
 from huiyin_eventbus.outbox import outbox_backlog
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
+from huiyin_failpoints import reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,21 +114,31 @@ class Relay:
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         """Return once the broker has acknowledged every row; raises whatever is in the way."""
+        reach("relay.before_produce")
         async with asyncio.timeout(self._settings.deadline.total_seconds()):
             producer = self._producer or await self._new_producer()
             await self._know_topics({row.topic for row in rows})
             # Sends are in the order of the rows and within one partition the producer keeps it.
-            acknowledgements = [
-                await producer.send(
-                    row.topic, row.payload, key=row.key.encode(), headers=headers.from_text(row.headers)
-                )
-                for row in rows
-            ]
+            middle = len(rows) // 2
+            acknowledgements = await self._send(producer, rows[:middle])
+            reach("relay.mid_batch")
+            acknowledgements += await self._send(producer, rows[middle:])
             outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        reach("relay.after_produce")
         metrics.published_total.labels(self._service).inc(len(rows))
+
+    async def _send(
+        self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]
+    ) -> list[asyncio.Future[RecordMetadata]]:
+        return [
+            await producer.send(
+                row.topic, row.payload, key=row.key.encode(), headers=headers.from_text(row.headers)
+            )
+            for row in rows
+        ]
 
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = make_producer(self._kafka, name=f"{self._service}-relay")

@@ -10,6 +10,7 @@ from huiyin_eventbus.deliveries import Delivery, read
 from huiyin_eventbus.handling import Fate, Handling
 from huiyin_eventbus.parking import Backoff, Parked, due, finish, is_any_due, postpone
 from huiyin_eventbus.subscriptions import Subscriptions
+from huiyin_failpoints import reach
 
 
 class Retries:
@@ -45,6 +46,7 @@ class Retries:
             tried = {each.seq: (each, read(each.record, self._subscriptions)) for each in parked}
             await handling.handle([delivery for _, delivery in tried.values() if delivery])
             await self._settle(handling, parked, [delivery for _, delivery in tried.values()], now=now)
+            reach("retries.after_effects")
         account_failures(self._group, handling.failures)
         return len(parked)
 

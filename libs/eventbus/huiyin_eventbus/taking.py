@@ -15,6 +15,7 @@ from huiyin_eventbus.membership import Record
 from huiyin_eventbus.offsets import Positions, move_offsets
 from huiyin_eventbus.parking import Backoff, park, waiting_keys
 from huiyin_eventbus.subscriptions import Subscriptions
+from huiyin_failpoints import reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ async def take_batch(
     """
     # The offsets first: their row lock keeps a former owner from even beginning the same work.
     await move_offsets(tx, group, positions, to=polled.next_offsets)
+    reach("consumer.after_offsets")
     fresh = await _fresh(tx, group, polled.deliveries, now=now)
     waiting = await waiting_keys(tx, group, {each.key for each in fresh}) if fresh else set()
     handling = Handling(tx, subscriptions, waiting=waiting)
@@ -70,6 +72,7 @@ async def take_batch(
     order = {each.event_id: place for place, each in enumerate(fresh)}
     parked = sorted(taken.of(Fate.TRANSIENT, Fate.BEHIND), key=lambda each: order[each.delivery.event_id])
     await park(tx, group, parked, backoff=backoff, now=now)
+    reach("consumer.after_effects")
     return taken
 
 

@@ -11,6 +11,7 @@ from huiyin_broker.apis.call import Call, Route
 from huiyin_broker.catalog import PartitionView
 from huiyin_broker.log import Log
 from huiyin_broker.protocol import Values
+from huiyin_failpoints import reach
 
 _LONGEST_WAIT_SECONDS: Final = 300.0
 _MOST_BYTES: Final = 8 * 1024 * 1024
@@ -47,6 +48,7 @@ async def fetch(call: Call) -> Values:
     found = await _gather(
         call.node.log, wanted, min_bytes=call.body.min_bytes, max_bytes=max_bytes, wait=wait
     )
+    reach("broker.mid_fetch")
     return _answer(wanted, found)
 
 
