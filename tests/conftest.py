@@ -25,9 +25,19 @@ MARKED_BY_FIXTURE = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the servers they take."""
+    if "soak" not in (items[0].config.option.markexpr if items else ""):
+        _deselect_soak(items)
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & MARKED_BY_FIXTURE.keys():
             item.add_marker(MARKED_BY_FIXTURE[fixture])
+
+
+def _deselect_soak(items: list[pytest.Item]) -> None:
+    """Leave out the long runs: they are asked for with `-m soak`."""
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long:
+        items[0].config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in set(long)]
 
 
 @pytest.fixture(autouse=True)
