@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
@@ -27,6 +27,8 @@ from tests.support.servers import ServerUnavailable
 
 START_TIMEOUT_SECONDS = 30
 NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=300")
+# What was committed outlives the server's own death; a power cut is not for tests to stage.
+OUTLIVES_A_KILL = ("fsync=off", "synchronous_commit=on", "max_connections=300")
 
 
 class _As(TypedDict, total=False):
@@ -38,10 +40,11 @@ class _As(TypedDict, total=False):
 class PostgreSQL:
     """One server with a folder of its own; a context manager that starts it and leaves nothing behind.
 
-    Raises ServerUnavailable when the machine has no PostgreSQL or it cannot start.
+    `options` are settings of the server. Raises ServerUnavailable when the machine has no PostgreSQL or it cannot start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, options: Sequence[str] = NOT_DURABLE) -> None:
+        self._options = options
         # Not pytest's folder: a unix socket's path must stay under 108 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="huiyin-pg-"))
         self._numbers = count(1)
@@ -69,7 +72,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start the server and block until it answers."""
-        options = [word for option in NOT_DURABLE for word in ("-c", option)]
+        options = [word for option in self._options for word in ("-c", option)]
         command = [self._program("postgres"), "-D", self._data, "-k", str(self.folder), "-h", "", *options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **self._as)

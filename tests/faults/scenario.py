@@ -1,0 +1,194 @@
+"""A scenario: the suite under load, a fault, healing, rest, and the judgement of what is left.
+
+`run` plays one on a stack of its own, or on one that is given and then goes on living: histories add up, and everything
+that ever happened to the stack is judged again. The result is one JSON line, for the table in the guide.
+"""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tests.faults.figures import figures_of
+from tests.faults.history import lines
+from tests.faults.load import Load
+from tests.faults.operators import Operators
+from tests.faults.stack import ADMIN_KEY, KINDS, Kind, Layout, Stack, running
+
+RESULTS = "FAULT_RESULTS"
+_COUNTER = "tests.faults.counter"
+_MOST_VIOLATIONS = 20
+_CALM_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How hard a scenario is played: how long the outage, how many posts a second, how often the fault."""
+
+    outage_seconds: float = 10
+    rate: float = 20
+    rounds: int = 1
+    rest_seconds: float = 120
+
+
+@dataclass
+class Stage:
+    """What a scenario plays on. `expect` records what it must see besides the invariants, `figures` what it measured."""
+
+    stack: Stack
+    load: Load
+    terms: Terms
+    dice: random.Random
+    figures: dict[str, Any] = field(default_factory=dict)
+    expectations: dict[str, bool] = field(default_factory=dict)
+
+    def expect(self, what: str, *, holds: bool) -> None:
+        """Record that something holds or not; once false it stays so."""
+        self.expectations[what] = holds and self.expectations.get(what, True)
+
+    def recovered(self, seconds: float) -> None:
+        """Record how long the system took to come back; of several times the longest counts."""
+        self.figures["recovery_seconds"] = max(round(seconds, 2), self.figures.get("recovery_seconds", 0.0))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault by its number in the plan. `play(stage)` breaks and heals; `settings` are the suite's for a stack of its own."""
+
+    id: str
+    title: str
+    play: Callable[[Stage], None]
+    short: Terms = Terms()
+    long: tuple[Terms, ...] = (Terms(outage_seconds=60, rate=40, rest_seconds=600),)
+    stacks: tuple[Kind, ...] = KINDS
+    layout: Layout = "apart"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one run. `invariants` holds I1 to I10 and `verify`; None is not judged, for the reason in `notes`."""
+
+    scenario: str
+    title: str
+    stack: Kind
+    seed: int
+    terms: Terms
+    began_at: str
+    seconds: float
+    invariants: dict[str, bool | None]
+    violations: dict[str, list[str]]
+    expectations: dict[str, bool]
+    figures: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing was found wrong."""
+        judged = [*self.invariants.values(), *self.expectations.values()]
+        return all(each is not False for each in judged) and not self.figures.get("lost")
+
+    def story(self) -> str:
+        """Return the whole result as readable JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+
+def run(
+    scenario: Scenario,
+    kind: Kind,
+    *,
+    seed: int,
+    folder: Path,
+    terms: Terms | None = None,
+    stack: Stack | None = None,
+) -> Result:
+    """Play a scenario once and return its result, which is also appended to `FAULT_RESULTS/results.jsonl`.
+
+    Without a stack one is started in the folder and removed afterwards. Raises AssertionError when the suite does not
+    come back or to rest, ServerUnavailable where the machine lacks a server.
+    """
+    with ExitStack() as owned:
+        if stack is None:
+            own = running(folder, kind, layout=scenario.layout, settings=scenario.settings)
+            stack = owned.enter_context(own)
+        result = _played(scenario, stack, seed=seed, terms=terms or scenario.short)
+    _keep(result, folder)
+    return result
+
+
+def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Result:
+    began_at, began = datetime.now(UTC), time.monotonic()
+    stack.history.fault("scenario", id=scenario.id, seed=seed)
+    stage = Stage(stack, _load(stack, seed=seed, rate=terms.rate), terms, random.Random(seed))
+    operators = Operators(stack.address("desk"), key=ADMIN_KEY, history=stack.history, seed=seed)
+    stage.load.start()
+    operators.start()
+    try:
+        time.sleep(_CALM_SECONDS)
+        scenario.play(stage)
+        time.sleep(_CALM_SECONDS)
+    finally:
+        stage.load.finish()
+        operators.finish()
+    stage.figures["drain_seconds"] = round(stack.come_to_rest(within_seconds=terms.rest_seconds), 2)
+    stage.expect("every post was answered in the end", holds=not stage.load.unanswered)
+    invariants, violations = judge(stack)
+    return Result(
+        scenario=scenario.id,
+        title=scenario.title,
+        stack=stack.kind,
+        seed=seed,
+        terms=terms,
+        began_at=began_at.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - began, 1),
+        invariants=invariants,
+        violations=violations,
+        expectations=stage.expectations,
+        figures=figures_of(stack) | stage.figures,
+    )
+
+
+def _load(stack: Stack, *, seed: int, rate: float) -> Load:
+    """Return a load that goes on counting where the stack's last one stopped."""
+    used = [line["number"] for line in lines(stack.history.path, "post")]
+    return Load(
+        stack.address("intake"),
+        key=ADMIN_KEY,
+        history=stack.history,
+        seed=seed,
+        rate=rate,
+        first=max(used, default=-1) + 1,
+    )
+
+
+def judge(stack: Stack) -> tuple[dict[str, bool | None], dict[str, list[str]]]:
+    """Return which invariants hold, by `huiyin verify` and by the independent counter, and what violates the others."""
+    report = stack.verify()
+    wrong = [check for check in report["checks"] if check["ok"] is False]
+    told = [f"{check['name']}: {example}" for check in wrong for example in check["examples"][:5]]
+    found: dict[str, list[str]] = {"verify": told}
+    found |= _counted(stack)
+    invariants: dict[str, bool | None] = {name: not violations for name, violations in found.items()}
+    return invariants, {name: each[:_MOST_VIOLATIONS] for name, each in found.items() if each}
+
+
+def _counted(stack: Stack) -> dict[str, list[str]]:
+    if find_spec(_COUNTER) is None:
+        return {}
+    count = import_module(_COUNTER).count
+    counted: dict[str, list[str]] = count(stack.history.path, stack.connections(), stack.bootstrap)
+    return counted
+
+
+def _keep(result: Result, folder: Path) -> None:
+    results = Path(os.environ.get(RESULTS, folder))
+    results.mkdir(parents=True, exist_ok=True)
+    with (results / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(result) | {"ok": result.ok}, ensure_ascii=False) + "\n")

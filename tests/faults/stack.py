@@ -1,0 +1,251 @@
+"""The whole suite on one of the two stacks, as one process or one per service, with all that a fault test may break.
+
+`sqlite-embedded` is SQLite files and the embedded broker, `postgresql-kafka` PostgreSQL and Apache Kafka of its own. Every
+process keeps its port over restarts.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from tests.faults.history import History
+from tests.faults.processes import Process
+from tests.support.kafka import Kafka
+from tests.support.postgresql import OUTLIVES_A_KILL, PostgreSQL
+from tests.support.servers import free_ports
+
+Kind = Literal["sqlite-embedded", "postgresql-kafka"]
+Layout = Literal["apart", "together"]
+
+SQLITE: Kind = "sqlite-embedded"
+POSTGRESQL: Kind = "postgresql-kafka"
+KINDS: tuple[Kind, ...] = (SQLITE, POSTGRESQL)
+SERVICES = ("directory", "intake", "router", "sla", "desk", "analytics")
+ADMIN_KEY = "admin-key-of-the-fault-tests-000000000"
+_REST_SECONDS = 0.2
+_VERIFY_SECONDS = 300
+
+
+class Stack:
+    """A running suite. Make it with `running`.
+
+    `processes` holds the processes by name: each service's, or `up` for all in one; and `broker`, when the embedded one
+    has a process of its own.
+    """
+
+    def __init__(
+        self, folder: Path, kind: Kind, *, layout: Layout = "apart", settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.kind = kind
+        self.layout = layout
+        self.history = History(folder / "history.jsonl")
+        self.postgresql: PostgreSQL | None = None
+        self.kafka: Kafka | None = None
+        self.processes: dict[str, Process] = {}
+        self._given = dict(settings or {})
+        self._exit = ExitStack()
+        self._ports = dict(zip((*SERVICES, "up", "broker"), free_ports(len(SERVICES) + 2), strict=True))
+        self.environment: dict[str, str] = {}
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the suite's data folder: the embedded broker's store is in it, the databases are elsewhere."""
+        return self.folder / "data"
+
+    def database_folder(self, service: str) -> Path:
+        """Return the folder of one service's SQLite file, which it has for itself."""
+        return self.folder / "databases" / service
+
+    def database_file(self, service: str) -> Path:
+        """Return one service's SQLite file."""
+        return self.database_folder(service) / f"{service}.db"
+
+    @property
+    def bootstrap(self) -> str:
+        """Return the address of the Kafka in use."""
+        return self.kafka.bootstrap if self.kafka else f"127.0.0.1:{self._ports['broker']}"
+
+    def address(self, service: str) -> str:
+        """Return where a service answers."""
+        return f"http://127.0.0.1:{self._ports['up' if self.layout == 'together' else service]}"
+
+    def process_of(self, service: str) -> Process:
+        """Return the process a service runs in."""
+        return self.processes["up" if self.layout == "together" else service]
+
+    def start(self) -> None:
+        """Start databases, broker and services, and return when all are ready."""
+        for folder in (self.data_dir, *map(self.database_folder, SERVICES)):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._start_servers()
+        self.environment = self._settings()
+        self._make_processes()
+        broker = self.processes.get("broker")
+        if broker is not None:
+            broker.start()
+        if self.layout == "apart" or self.kafka:
+            self.command("migrate", "--create")
+        services = [each for name, each in self.processes.items() if name != "broker"]
+        for process in services:
+            process.launch()
+        for process in services:
+            process.await_ready()
+
+    def stop(self) -> None:
+        """Kill whatever still runs and remove the servers."""
+        for process in self.processes.values():
+            process.resume()
+            process.kill()
+        self._exit.close()
+        self.history.close()
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a `huiyin` command beside the suite to its end; fails when it fails, unless told not to check."""
+        done = subprocess.run(
+            [sys.executable, "-m", "huiyin_chassis", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=_VERIFY_SECONDS,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def verify(self, *, wait_seconds: float = 20) -> dict[str, Any]:
+        """Return the report of `huiyin verify`."""
+        done = self.command("verify", "--json", "--wait", str(wait_seconds), check=False)
+        assert done.stdout, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def connections(self) -> dict[str, str]:
+        """Return each service's database as outsiders open it: a file's path, or a `postgresql://` address."""
+        if self.postgresql is None:
+            return {service: str(self.database_file(service)) for service in SERVICES}
+        template = self.environment["HUIYIN_DATABASE_URL"]
+        return {service: template.replace("{service}", service) for service in SERVICES}
+
+    def rows(self, service: str, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on one service's database; on PostgreSQL every value is a string."""
+        if self.postgresql is None:
+            address = f"file:{self.database_file(service)}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True, timeout=10)) as connection:
+                return connection.execute(statement).fetchall()
+        database = self.connections()[service].rpartition("/")[2].partition("?")[0]
+        said = self.postgresql.psql(statement, database=database)
+        return [tuple(line.split("|")) for line in said.splitlines()]
+
+    def waiting(self) -> dict[str, int]:
+        """Return what is still under way, empty at rest: events in outboxes, and events that a group has not read."""
+        ends = log_ends(self.bootstrap)
+        found: dict[str, int] = {}
+        for service in SERVICES:
+            found[f"{service} outbox"] = int(self.rows(service, "SELECT count(*) FROM outbox")[0][0])
+            read = self.rows(service, "SELECT topic, part, next_offset FROM consumer_offset")
+            lags = [ends.get((topic, int(part)), 0) - int(offset) for topic, part, offset in read]
+            found[f"{service} lag"] = sum(lag for lag in lags if lag > 0)
+        return {name: count for name, count in found.items() if count}
+
+    def come_to_rest(self, *, within_seconds: float = 90) -> float:
+        """Return once nothing is under way, and tell how many seconds that took; fails when it never is."""
+        began, calm = time.monotonic(), 0
+        waiting: dict[str, int] = {}
+        while calm < 2:
+            if time.monotonic() - began > within_seconds:
+                raise AssertionError(f"not at rest within {within_seconds} s: {waiting}")
+            time.sleep(_REST_SECONDS)
+            try:
+                waiting = self.waiting()
+            except (KafkaException, sqlite3.Error) as failure:
+                waiting = {repr(failure): 1}
+            calm = 0 if waiting else calm + 1
+        return time.monotonic() - began
+
+    def _start_servers(self) -> None:
+        if self.kind == POSTGRESQL:
+            self.postgresql = self._exit.enter_context(PostgreSQL(options=OUTLIVES_A_KILL))
+            self.kafka = self._exit.enter_context(Kafka())
+
+    def _settings(self) -> dict[str, str]:
+        databases = f"sqlite:///{self.database_folder('{service}')}/{{service}}.db"
+        if self.postgresql is not None:
+            databases = self.postgresql.url("{service}", driver="postgresql")
+        kafka = {"HUIYIN_KAFKA_BOOTSTRAP": self.kafka.bootstrap} if self.kafka else {}
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONWARNINGS": "error",
+            "HUIYIN_DATA_DIR": str(self.data_dir),
+            "HUIYIN_DATABASE_URL": databases,
+            "HUIYIN_BROKER_PORT": str(self._ports["broker"]),
+            "HUIYIN_ADMIN_KEY": ADMIN_KEY,
+            "HUIYIN_LOG_LEVEL": "info",
+            "NO_COLOR": "1",
+            **kafka,
+            **self._given,
+        }
+
+    def _make_processes(self) -> None:
+        if self.kafka is None and self.layout == "apart":
+            self._add("broker", "broker")
+        if self.layout == "together":
+            self._add("up", "up", "--port", str(self._ports["up"]))
+            return
+        for service in SERVICES:
+            self._add(service, "run", service, "--port", str(self._ports[service]))
+
+    def _add(self, name: str, *arguments: str) -> None:
+        self.processes[name] = Process(
+            name, arguments, environment=self.environment, folder=self.folder, history=self.history
+        )
+
+
+@contextmanager
+def running(
+    folder: Path, kind: Kind, *, layout: Layout = "apart", settings: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Give a running suite in a folder of its own; raises ServerUnavailable where the machine lacks a server."""
+    stack = Stack(folder, kind, layout=layout, settings=settings)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def log_ends(bootstrap: str) -> dict[tuple[str, int], int]:
+    """Return where every partition of the log ends; raises KafkaException when the broker is out of reach."""
+    quiet = {"bootstrap.servers": bootstrap, "group.id": "fault-tests", "log_level": 0}
+    reader = Consumer(quiet)
+    try:
+        topics = reader.list_topics(timeout=5).topics
+        return {
+            (name, number): reader.get_watermark_offsets(TopicPartition(name, number), timeout=5)[1]
+            for name, topic in topics.items()
+            if not name.startswith("__")
+            for number in topic.partitions
+        }
+    finally:
+        reader.close()
+
+
+def eventually(is_so: Callable[[], bool], *, within_seconds: float = 30) -> float:
+    """Return once something is so, and tell how many seconds that took; fails when it never is."""
+    began = time.monotonic()
+    while True:
+        with suppress(OSError):
+            if is_so():
+                return time.monotonic() - began
+        assert time.monotonic() - began < within_seconds, f"not within {within_seconds} s: {is_so.__name__}"
+        time.sleep(0.05)
