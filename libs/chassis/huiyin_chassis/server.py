@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,11 +13,13 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from huiyin_chassis.connection import Limits, limited
 from huiyin_chassis.errors import AddressUnusable
 
 IN_FLIGHT: Final = timedelta(seconds=10)
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 75
+_MOST_FILES: Final = 16_384
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,6 +40,15 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
+def connection_bound() -> int:
+    """Let this process open as many files as it is allowed to, and return how many of them clients may hold: half."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return min(Limits().connections, max(soft, wanted) // 2)
+
+
 def url_of(bound: socket.socket) -> str:
     """Return the `http://HOST:PORT` of a bound socket."""
     host, port = bound.getsockname()[:2]
@@ -50,12 +62,12 @@ def _reason(error: OSError) -> str:
 class HttpServer:
     """Serves one ASGI application on a bound socket, from `start` to `stop`."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, *, limits: Limits | None = None) -> None:
         self._bound = bound
         self._server = _QuietServer(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=limited(limits or Limits(connections=connection_bound())),
                 ws="none",
                 lifespan="off",
                 log_config=None,
