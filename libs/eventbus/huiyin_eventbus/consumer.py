@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from time import monotonic
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from aiokafka import TopicPartition
@@ -37,6 +37,8 @@ from huiyin_eventbus.taking import Polled, Taken, take_batch
 from huiyin_failpoints import reach
 
 Result = TypeVar("Result")
+
+_POLL_SECONDS: Final = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -188,7 +190,11 @@ class Consumer:
         failures = 0
         while not self._stop.is_set():
             try:
-                batch = await self._unless_stopped(membership.poll(limit=self._settings.batch))
+                # The first look does not wait for events: who waits for this consumer to be ready need not either.
+                wait_seconds = _POLL_SECONDS if self.healthy else 0
+                batch = await self._unless_stopped(
+                    membership.poll(limit=self._settings.batch, wait_seconds=wait_seconds)
+                )
                 if batch:
                     await self._take(membership, batch)
                 if self.is_flooded:

@@ -67,7 +67,7 @@ class Membership(ConsumerRebalanceListener):
         """Leave within bounds."""
         await drop_consumer(self._consumer)
 
-    async def poll(self, *, limit: int, wait_seconds: float = 0.5) -> Batch | None:
+    async def poll(self, *, limit: int, wait_seconds: float) -> Batch | None:
         """Return the next records of our partitions, None after `wait_seconds`.
 
         Raises KafkaError for trouble with the broker, AssignmentMissing when it has forgotten us, BrokerSilent when it
