@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tests.faults.counter import NOT_APPLICABLE, count
 from tests.faults.figures import figures_of
 from tests.faults.history import lines
 from tests.faults.load import Load
@@ -24,7 +23,6 @@ from tests.faults.operators import Operators
 from tests.faults.stack import ADMIN_KEY, KINDS, Kind, Layout, Stack, running
 
 RESULTS = "FAULT_RESULTS"
-_COUNTER = "tests.faults.counter"
 _MOST_VIOLATIONS = 20
 _CALM_SECONDS = 1.5
 
@@ -75,7 +73,8 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one run. `invariants` holds I1 to I10 and `verify`; None is not judged, for the reason in `notes`."""
+    """What became of one run. `invariants` holds I1 to I10 and `verify`; None is not judged: nothing in
+    this version could break it."""
 
     scenario: str
     title: str
@@ -173,18 +172,10 @@ def judge(stack: Stack) -> tuple[dict[str, bool | None], dict[str, list[str]]]:
     report = stack.verify()
     wrong = [check for check in report["checks"] if check["ok"] is False]
     told = [f"{check['name']}: {example}" for check in wrong for example in check["examples"][:5]]
-    found: dict[str, list[str]] = {"verify": told}
-    found |= _counted(stack)
+    found = {"verify": told, **count(stack.history.path, stack.connections(), stack.bootstrap)}
     invariants: dict[str, bool | None] = {name: not violations for name, violations in found.items()}
-    return invariants, {name: each[:_MOST_VIOLATIONS] for name, each in found.items() if each}
-
-
-def _counted(stack: Stack) -> dict[str, list[str]]:
-    if find_spec(_COUNTER) is None:
-        return {}
-    count = import_module(_COUNTER).count
-    counted: dict[str, list[str]] = count(stack.history.path, stack.connections(), stack.bootstrap)
-    return counted
+    wrongs = {name: each[:_MOST_VIOLATIONS] for name, each in found.items() if each}
+    return invariants | dict.fromkeys(NOT_APPLICABLE), wrongs
 
 
 def _keep(result: Result, folder: Path) -> None:
