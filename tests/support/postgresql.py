@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self, TypedDict
+from typing import Self, TypedDict
 
 import psutil
 
