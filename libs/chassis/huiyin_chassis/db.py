@@ -2,7 +2,7 @@
 
 SQLite as it comes is slow and surprising: the driver opens transactions late and not before DDL, readers block
 writers, several writers starve each other. Here the suite opens every transaction itself, keeps one connection for
-writing behind a fair lock, and a small pool for reading. PostgreSQL gets an ordinary pool and bounded statements.
+writing behind a fair lock, and a small pool for reading (`sqlite` says what runs where). PostgreSQL gets an ordinary pool and bounded statements.
 """
 
 import asyncio
@@ -11,15 +11,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from huiyin_chassis.settings import with_asyncio_driver
+from huiyin_chassis.sqlite import Connection as SqliteConnection
+from huiyin_chassis.sqlite_dialect import DRIVER
 from huiyin_eventbus.columns import Json, UtcDateTime
 from huiyin_failpoints import reach
 
@@ -34,14 +35,13 @@ _POSTGRESQL_OPTIONS: Final = {
     "idle_in_transaction_session_timeout": "60000",
 }
 _SQLITE_PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA temp_store=MEMORY",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "temp_store=MEMORY",
     # Per connection, and a process may have thirty of them. No mmap: an I/O error under it kills the process.
-    "PRAGMA cache_size=-4096",
-    "PRAGMA journal_size_limit=67108864",
+    "cache_size=-4096",
+    "journal_size_limit=67108864",
 )
-_SQLITE_BUSY_SECONDS: Final = 10
 
 
 class Database:
@@ -105,6 +105,20 @@ class Database:
                 yield tx
 
     @asynccontextmanager
+    async def sweeping(self) -> AsyncIterator[AsyncConnection]:
+        """Give what `writing` gives, for statements over so many rows that they take long: retention, a rebuild.
+
+        On SQLite the statements of `writing` run on the event loop; these leave it free.
+        """
+        async with self.writing() as tx:
+            if self.dialect_name != "sqlite":
+                yield tx
+                return
+            connection = (await tx.get_raw_connection()).dbapi_connection
+            with cast("SqliteConnection", connection).sweeping():
+                yield tx
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection in a transaction that cannot write; a SQLite reader sees one snapshot throughout."""
         async with self._reader.connect() as connection:
@@ -127,30 +141,14 @@ def sqlite_engine(
     A writer takes the lock when its transaction begins, not at its first write: a lock taken late cannot be waited
     for once the transaction has read. Without pool sizes each use opens its own connection.
     """
-    engine = create_async_engine(
-        url,
+    pragmas = (*_SQLITE_PRAGMAS, f"foreign_keys={foreign_keys}", f"query_only={read_only:d}")
+    return create_async_engine(
+        make_url(url).set(drivername=DRIVER),
         json_serializer=_compact_json,
         hide_parameters=True,  # they are customers' words, and errors reach the log
-        connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
+        connect_args={"begin": "BEGIN" if read_only else "BEGIN IMMEDIATE", "pragmas": pragmas},
         **(pool or {"poolclass": NullPool}),
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_pragmas(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in (*_SQLITE_PRAGMAS, f"PRAGMA foreign_keys={foreign_keys}"):
-            cursor.execute(pragma)
-        if read_only:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
 
 
 def _postgresql_engine(url: str) -> AsyncEngine:
