@@ -4,7 +4,6 @@ Each service ships only `huiyin_<name>/migrations/versions/*.py`; what an `env.p
 A migration runs in one transaction on both databases, and two processes that migrate at once wait for each other.
 """
 
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.db import Database, sqlite_engine
 from huiyin_chassis.errors import DatabaseIsNewer, MigrationsPending
+from huiyin_chassis.revisions import versions_folder
 from huiyin_chassis.service import Service
 from huiyin_failpoints import reach
 
@@ -60,16 +60,6 @@ async def assert_schema_matches(database: Database, service: Service) -> None:
         differences = await connection.run_sync(_differences, service)
     if differences:
         raise AssertionError("\n".join(map(str, differences)))
-
-
-def versions_folder(service: Service) -> Path:
-    """Return the folder that holds a service's migrations."""
-    if service.migrations is not None:
-        return service.migrations / "versions"
-    found = importlib.util.find_spec(service.package)
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError(service.package)
-    return Path(found.submodule_search_locations[0]) / "migrations" / "versions"
 
 
 def script_directory(service: Service) -> ScriptDirectory:

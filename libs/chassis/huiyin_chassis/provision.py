@@ -5,8 +5,8 @@ from sqlalchemy.engine import make_url
 from huiyin_chassis.broker import kafka_settings
 from huiyin_chassis.datadir import open_data_dir
 from huiyin_chassis.db import Database
-from huiyin_chassis.migrate import upgrade
 from huiyin_chassis.reach import unreachable_in_one_line
+from huiyin_chassis.revisions import is_current
 from huiyin_chassis.service import Service
 from huiyin_chassis.settings import Settings
 
@@ -21,6 +21,10 @@ async def migrate(settings: Settings, service: Service) -> list[str]:
     database = Database(settings.database_url_of(service.name))
     try:
         with unreachable_in_one_line(service):
+            if await is_current(database, service):
+                return []
+            from huiyin_chassis.migrate import upgrade  # noqa: PLC0415 - Alembic takes long to import
+
             return await upgrade(database, service)
     finally:
         await database.close()

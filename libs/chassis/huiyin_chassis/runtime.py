@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.db import Database
 from huiyin_chassis.health import Health, database_probe
 from huiyin_chassis.jobs import JobRunner
-from huiyin_chassis.migrate import check_current
+from huiyin_chassis.revisions import is_current
 from huiyin_chassis.service import Job, Service
 from huiyin_chassis.settings import Settings, load
 from huiyin_chassis.writer import GroupWriter
@@ -78,7 +78,7 @@ class Runtime:
 
         Raises MigrationsPending or DatabaseIsNewer when the schema is not the one this code needs.
         """
-        await check_current(self.database, self.service)
+        await self._check_schema()
         if self.service.on_start is not None:
             await self.service.on_start(self)
         if kafka is not None:
@@ -102,6 +102,12 @@ class Runtime:
             steps.push_async_callback(self.jobs.stop)
         if self.health.has_started:
             log.info("service_stopped", service=self.service.name)
+
+    async def _check_schema(self) -> None:
+        if not await is_current(self.database, self.service):
+            from huiyin_chassis.migrate import check_current  # noqa: PLC0415 - only to say what is wrong
+
+            await check_current(self.database, self.service)
 
     async def _start_bus(self, kafka: "KafkaSettings") -> None:
         # aiokafka takes long to import, and commands that only look at a database do without.
