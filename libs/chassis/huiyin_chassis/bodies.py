@@ -48,6 +48,10 @@ def _ruled(rule: BodyRule) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
+class NoDocument(Exception):
+    """A request whose endpoint takes JSON brought none, or its sender has gone."""
+
+
 class BodyGuard:
     """ASGI middleware that hands endpoints only bodies that keep their rule, and only to callers with a valid key.
 
@@ -63,7 +67,7 @@ class BodyGuard:
         if scope["type"] != "http" or not _has_body(scope):
             await self.app(scope, receive, send)
             return
-        await self.app(scope, _GuardedBody(scope, receive, self.body_seconds), send)
+        await self.app(scope, GuardedBody(scope, receive, self.body_seconds), send)
 
 
 def _has_body(scope: Scope) -> bool:
@@ -73,8 +77,8 @@ def _has_body(scope: Scope) -> bool:
     )
 
 
-class _GuardedBody:
-    """The `receive` of one request."""
+class GuardedBody:
+    """The `receive` of one request; endpoints that take JSON can have the checked document instead."""
 
     def __init__(self, scope: Scope, receive: Receive, body_seconds: float) -> None:
         self._scope = scope
@@ -82,13 +86,29 @@ class _GuardedBody:
         self._body_seconds = body_seconds
         self._rule: BodyRule | None = None
         self._received_bytes = 0
+        self._whole: Message | None = None
+
+    async def document(self) -> Any:
+        """Return the JSON document; the body can be received all the same afterwards.
+
+        Raises what receiving raises, and NoDocument when the body is empty or its sender has gone.
+        """
+        self._rule = await self._admit()
+        self._whole, document = await self._whole_json(self._rule)
+        if not self._whole.get("body"):
+            raise NoDocument
+        return document
 
     async def __call__(self) -> Message:
         """Return the next message of the body: the whole checked document for JSON, else what comes."""
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            return whole
         if self._rule is None:
             self._rule = await self._admit()
             if self._rule.is_json:
-                return await self._whole_json(self._rule)
+                whole, _ = await self._whole_json(self._rule)
+                return whole
         return await self._next(self._rule)
 
     async def _admit(self) -> BodyRule:
@@ -105,20 +125,19 @@ class _GuardedBody:
             _check_media_type(headers.get("content-type"))
         return rule
 
-    async def _whole_json(self, rule: BodyRule) -> Message:
+    async def _whole_json(self, rule: BodyRule) -> tuple[Message, Any]:
         chunks: list[bytes] = []
         more_body = True
         deadline = asyncio.get_running_loop().time() + self._body_seconds
         while more_body:
             message = await self._next(rule, deadline=deadline)
             if message["type"] != "http.request":
-                return message
+                return message, None
             chunks.append(message.get("body", b""))
             more_body = message.get("more_body", False)
         body = b"".join(chunks)
-        if body:
-            check_json(body)
-        return {"type": "http.request", "body": body, "more_body": False}
+        document = check_json(body) if body else None
+        return {"type": "http.request", "body": body, "more_body": False}, document
 
     async def _next(self, rule: BodyRule, *, deadline: float | None = None) -> Message:
         until = deadline or asyncio.get_running_loop().time() + self._body_seconds

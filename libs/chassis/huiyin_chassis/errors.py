@@ -13,6 +13,7 @@ ChassisError
 │   ├── DataDirIsNewer      the data folder was laid out by a later version of Huiyin
 │   ├── AddressUnusable     the host or port cannot be listened on
 │   ├── RouteUnowned        a route starts with no segment of its service's own
+│   ├── RouteUnfit          an endpoint of the express lane takes what the lane cannot give
 │   ├── RoutesConflict      two services answer the same path
 │   └── ServiceUnknown      no installed service has that name
 ├── DeadLetterUnknown       no service at hand has a dead letter of that id
@@ -124,6 +125,14 @@ class RouteUnowned(StartRefused):
         super().__init__(f"{service} answers {path!r}, which does not begin with two fixed segments")
         self.path = path
         self.service = service
+
+
+class RouteUnfit(StartRefused):
+    """An endpoint is marked `@express` but takes or answers what the express lane does not know."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the endpoint of {path} cannot take the express lane: see huiyin_chassis.express")
+        self.path = path
 
 
 class RoutesConflict(StartRefused):

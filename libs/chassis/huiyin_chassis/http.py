@@ -18,6 +18,7 @@ from huiyin_chassis import consumers, operations
 from huiyin_chassis.auth import KeyRing, admit
 from huiyin_chassis.bodies import BodyGuard
 from huiyin_chassis.docs import describe, docs_routes, merge, operation_id
+from huiyin_chassis.express import ExpressLane, express_routes
 from huiyin_chassis.front import Front, owned_segments
 from huiyin_chassis.health import Health, health_routes
 from huiyin_chassis.idempotency import install_replay
@@ -26,7 +27,7 @@ from huiyin_chassis.problems import FieldError, Refusal, install_problems
 from huiyin_chassis.requests import RequestFrame
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.service import Service
-from huiyin_chassis.telemetry import telemetry_config
+from huiyin_chassis.telemetry import is_exporting, telemetry_config
 
 SUITE: Final = "suite"
 
@@ -40,6 +41,7 @@ def create_service_app(service: Service, runtime: Runtime, *, health: Health | N
     app.state.runtime = runtime
     app.state.keys = KeyRing(runtime.database, admin_sha256=runtime.admin_sha256)
     app.include_router(service.router)
+    _add_frame(app, service.name)
     _add_operations(app, {service.name: health or _always_well()})
     return app
 
@@ -50,6 +52,7 @@ def create_suite_app(apps: Mapping[str, FastAPI], *, healths: Mapping[str, Healt
     Raises RoutesConflict when two services claim the same path.
     """
     shared = _bare_app(SUITE, problems=operations.PROBLEMS | consumers.PROBLEMS)
+    _add_frame(shared, SUITE)
     runtimes: dict[str, Runtime] = {name: app.state.runtime for name, app in apps.items()}
     operations.install_dead_letters(shared, {name: each.database for name, each in runtimes.items()})
     consumers.install_consumers(shared, runtimes)
@@ -74,10 +77,16 @@ def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> FastAPI:
     )
     install_problems(app, problems)
     install_replay(app)
+    return app
+
+
+def _add_frame(app: FastAPI, name: str) -> None:
     # The last one added is the outermost.
+    if not is_exporting():  # FastAPI's spans are made where the lane does not pass
+        routes = express_routes(app.routes)
+        app.add_middleware(ExpressLane, routes=routes, handlers=app.exception_handlers)
     app.add_middleware(BodyGuard)
     app.add_middleware(RequestFrame, service=name)
-    return app
 
 
 def _add_operations(

@@ -19,6 +19,7 @@ from huiyin_chassis.bodies import takes_json
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Reading
 from huiyin_chassis.errors import Overloaded, WriterClosed
+from huiyin_chassis.express import express
 from huiyin_chassis.idempotency import Claim, ReadClaim, running
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_chassis.problems import FieldError, Refusal, field_errors
@@ -50,6 +51,7 @@ FeedbackReader = Annotated[Principal, require("feedback:read")]
 
 
 @router.post("/v1/feedback", status_code=status.HTTP_202_ACCEPTED, response_model=Accepted)
+@express
 async def post_feedback(
     post: FeedbackIn, runtime: Running, principal: FeedbackWriter, claim: ReadClaim
 ) -> Accepted | Response:
@@ -69,6 +71,7 @@ async def post_feedback(
     response_model_exclude_none=True,
 )
 @takes_json(max_bytes=MAX_BATCH_BYTES)
+@express
 async def post_feedback_batch(batch: BatchIn, runtime: Running, principal: FeedbackWriter) -> BatchAccepted:
     """Take up to 1,000 feedbacks in; each is judged alone, and the answer tells what became of each.
 

@@ -1,0 +1,296 @@
+"""The express lane: whatever is asked, the answer is the one that FastAPI's own way would give."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
+from httpx2 import Response
+from prometheus_client import REGISTRY
+from pydantic import BaseModel, ConfigDict, Field
+from starlette import responses
+
+from huiyin_chassis.auth import Principal, require
+from huiyin_chassis.bodies import takes_json
+from huiyin_chassis.errors import Overloaded, RouteUnfit
+from huiyin_chassis.express import express
+from huiyin_chassis.idempotency import ReadClaim
+from huiyin_chassis.runtime import Running
+from tests.chassis.web import ADMIN, app_of, client_of
+
+JSON_TYPE = {"Content-Type": "application/json"}
+SENT = ADMIN | JSON_TYPE
+NOTE = b'{"text": "a", "tags": ["b"]}'
+
+
+class NoteTooOdd(Exception):
+    """The note is odd."""
+
+
+class NoteLost(Exception):
+    """Nobody foresaw this one."""
+
+
+FAILURES: dict[str, type[Exception]] = {"odd": NoteTooOdd, "lost": NoteLost, "busy": Overloaded}
+
+
+class NoteIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(max_length=20)]
+    tags: Annotated[tuple[str, ...], Field(max_length=2)] = ()
+
+
+class NoteView(BaseModel):
+    text: str
+    tags: tuple[str, ...]
+    by: str
+    service: str
+    key: str | None = None
+
+
+async def post_note(
+    note: NoteIn,
+    runtime: Running,
+    principal: Annotated[Principal, require("feedback:write")],
+    claim: ReadClaim,
+) -> NoteView | responses.Response:
+    """Take a note."""
+    if note.text in FAILURES:
+        raise FAILURES[note.text]("told")
+    if note.text == "plain":
+        return responses.Response(b"as it is", 200, media_type="text/plain")
+    return NoteView(
+        text=note.text,
+        tags=note.tags,
+        by=principal.id,
+        service=runtime.service.name,
+        key=claim.key if claim else None,
+    )
+
+
+def app_with(endpoint: Any, *, name: str) -> Any:
+    """Return the app of a service in which an endpoint takes notes."""
+    router = APIRouter()
+    options: dict[str, Any] = {"response_model": NoteView, "response_model_exclude_none": True}
+    router.post("/v1/notes", status_code=202, **options)(endpoint)
+    router.get("/v1/notes")(lambda: "got")
+    return app_of(router, problems={NoteTooOdd: 409}, name=name)
+
+
+async def usual_post_note(
+    note: NoteIn,
+    runtime: Running,
+    principal: Annotated[Principal, require("feedback:write")],
+    claim: ReadClaim,
+) -> NoteView | responses.Response:
+    """Take a note."""
+    return await post_note(note, runtime, principal, claim)
+
+
+APPS = (app_with(express(post_note), name="express"), app_with(usual_post_note, name="usual"))
+
+
+async def answers(method: str, path: str, content: bytes, headers: dict[str, str]) -> list[Response]:
+    """Return what the lane and FastAPI's own way answer to the same request."""
+    told = []
+    for app in APPS:
+        async with client_of(app) as client:
+            told.append(await client.request(method, path, content=content, headers=headers))
+    return told
+
+
+def essence(answer: Response) -> tuple[int, dict[str, str], bytes]:
+    """Return all of an answer but its trace and the name of its service."""
+    headers = dict(answer.headers)
+    trace = headers.pop("x-trace-id")
+    content = answer.content.replace(trace.encode(), b"").replace(b'"express"', b'"usual"')
+    headers.pop("content-length")
+    return answer.status_code, headers, content
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (NOTE, SENT, 202),
+        (NOTE, SENT | {"Content-Type": "application/vnd.huiyin+json"}, 202),
+        (NOTE, SENT | {"Idempotency-Key": '"k-1"'}, 202),
+        (b'{"text": "plain"}', SENT, 200),
+        (b'{"text": "odd"}', SENT, 409),
+        (b'{"text": "busy"}', SENT, 503),
+        (b'{"text": "lost"}', SENT, 500),
+        (NOTE, JSON_TYPE, 401),
+        (NOTE, JSON_TYPE | {"Authorization": "Basic eDp5"}, 401),
+        (NOTE, ADMIN, 415),
+        (NOTE, SENT | {"Content-Encoding": "gzip"}, 415),
+        (b"", SENT, 422),
+        (b"{", SENT, 400),
+        (b"\xff", SENT, 400),
+        (b'"text"', SENT, 422),
+        (b"null", SENT, 422),
+        (b"{}", SENT, 422),
+        (b'{"text": 1, "more": 2}', SENT, 422),
+        (b'{"text": "a", "text": "b"}', SENT, 422),
+        (b'{"text": "\\u0000"}', SENT, 422),
+        (b'{"text": "a", "tags": ' + b"[" * 40 + b"]" * 40 + b"}", SENT, 422),
+        (b'{"text": "' + b"a" * 300_000 + b'"}', SENT, 413),
+        (NOTE, SENT | {"Idempotency-Key": ""}, 400),
+        (NOTE, SENT | {"Idempotency-Key": "k" * 300}, 400),
+        (NOTE, SENT | {"Idempotency-Key": "k" * 600}, 422),
+        (b"{}", SENT | {"Idempotency-Key": "k" * 600}, 422),
+        (b"{", SENT | {"Idempotency-Key": "k" * 600}, 400),
+    ],
+)
+async def test_the_lane_answers_as_the_usual_way_does(
+    content: bytes, headers: dict[str, str], status: int
+) -> None:
+    lane, usual = await answers("POST", "/v1/notes", content, headers)
+
+    assert lane.status_code == status
+    assert essence(lane) == essence(usual)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/notes?text=a", 422),
+        ("POST", "/v1/notes/", 404),
+        ("PUT", "/v1/notes", 405),
+        ("GET", "/v1/notes", 200),
+    ],
+)
+async def test_what_is_not_the_endpoint_is_not_for_the_lane(method: str, path: str, status: int) -> None:
+    lane, usual = await answers(method, path, NOTE, SENT)
+
+    assert lane.status_code == status
+    assert essence(lane) == essence(usual)
+
+
+async def test_an_ordinary_request_does_not_go_through_fastapi(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def not_to_be_called(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(APPS[0].router, "middleware_stack", not_to_be_called)
+
+    lane, _ = await answers("POST", "/v1/notes", NOTE, SENT)
+
+    assert lane.status_code == 202
+
+
+async def test_a_request_of_the_lane_is_counted_under_its_route() -> None:
+    def counted() -> float:
+        labels = {"service": "express", "method": "POST", "route": "/v1/notes", "status": "202"}
+        return REGISTRY.get_sample_value("huiyin_http_request_seconds_count", labels) or 0.0
+
+    before = counted()
+
+    await answers("POST", "/v1/notes", NOTE, SENT)
+
+    assert counted() == before + 1
+
+
+def test_both_ways_are_described_alike() -> None:
+    lane, usual = (app.openapi()["paths"]["/v1/notes"]["post"] for app in APPS)
+
+    assert lane == usual | {"operationId": "post_note", "summary": "Post Note"}
+
+
+def gives_later() -> Iterator[int]:
+    yield 1
+
+
+def asks_the_query(limit: Annotated[int, Query()]) -> int:
+    return limit
+
+
+def stands_on_another(first: Annotated[int, Depends(asks_the_query)]) -> int:
+    return first
+
+
+@express
+async def takes_a_transaction(note: NoteIn, tx: Annotated[int, Depends(gives_later)]) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_a_query(note: NoteIn, limit: int) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_another_s_query(note: NoteIn, limit: Annotated[int, Depends(asks_the_query)]) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_what_stands_on_another(
+    note: NoteIn, first: Annotated[int, Depends(stands_on_another)]
+) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_two_bodies(note: NoteIn, other: NoteIn) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_an_embedded_body(note: Annotated[NoteIn, Body(embed=True)]) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_a_header(note: NoteIn, x_shop: Annotated[str, Header()]) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def takes_the_request(note: NoteIn, request: Request) -> NoteView:
+    raise AssertionError
+
+
+@express
+def waits_in_a_thread(note: NoteIn) -> NoteView:
+    raise AssertionError
+
+
+@express
+async def answers_no_model(note: NoteIn) -> int:
+    raise AssertionError
+
+
+@takes_json()
+@express
+async def is_no_fastapi_endpoint(_request: Request) -> responses.Response:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        takes_a_transaction,
+        takes_a_query,
+        takes_another_s_query,
+        takes_what_stands_on_another,
+        takes_two_bodies,
+        takes_an_embedded_body,
+        takes_a_header,
+        takes_the_request,
+        waits_in_a_thread,
+        answers_no_model,
+    ],
+)
+def test_an_endpoint_that_the_lane_cannot_call_is_refused_at_the_start(endpoint: Any) -> None:
+    router = APIRouter()
+    router.post("/v1/notes")(endpoint)
+
+    with pytest.raises(RouteUnfit, match="/v1/notes"):
+        app_of(router)
+
+
+def test_a_plain_route_cannot_be_marked() -> None:
+    router = APIRouter()
+    router.add_route("/v1/notes", is_no_fastapi_endpoint, methods=["POST"])
+
+    with pytest.raises(RouteUnfit):
+        app_of(router)
