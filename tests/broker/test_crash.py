@@ -28,13 +28,20 @@ class BrokerProcess:
         self.bootstrap = f"127.0.0.1:{port}"
         self._process: subprocess.Popen[str] | None = None
 
-    async def start(self) -> None:
+    async def start(self, *, failpoints: str = "") -> None:
         environment = {**os.environ, "HUIYIN_BROKER_PARTITIONS": str(PARTITIONS)}
+        environment["HUIYIN_FAILPOINTS"] = failpoints
         self._process = subprocess.Popen(
             self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert self._process.stdout is not None
         assert (await asyncio.to_thread(self._process.stdout.readline)).startswith("ready")
+
+    async def until_dead(self) -> None:
+        """Return when it has died by itself."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.communicate)
+        self._process = None
 
     def kill(self) -> None:
         if self._process is not None:
@@ -91,6 +98,13 @@ async def read_all(bootstrap: str) -> list[str]:
         return values
 
 
+async def read_for_ever(bootstrap: str) -> None:
+    """Fetch from the topic until cancelled."""
+    async with AIOKafkaConsumer("t", bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+        async for _ in consumer:
+            pass
+
+
 async def test_a_killed_broker_loses_and_doubles_nothing(process: BrokerProcess) -> None:
     senders = [Sender(process.bootstrap, f"p{number}") for number in range(PRODUCERS)]
     running = [asyncio.create_task(sender.run()) for sender in senders]
@@ -132,3 +146,28 @@ async def test_a_torn_end_of_the_write_ahead_log_costs_nothing_acknowledged(
     async with asyncio.timeout(30):
         stored = await read_all(process.bootstrap)
     assert len(stored) == len(sender.acknowledged) > 20
+
+
+@pytest.mark.parametrize(
+    "place", ["broker.mid_group", "broker.before_commit", "broker.after_commit", "broker.mid_fetch"]
+)
+async def test_what_was_not_committed_was_not_acknowledged(tmp_path: Path, place: str) -> None:
+    (port,) = free_ports(1)
+    process = BrokerProcess(tmp_path, port)
+    await process.start(failpoints=f"{place}=kill@20")
+    sender = Sender(process.bootstrap, "p")
+    running = asyncio.create_task(sender.run())
+    reading = asyncio.create_task(read_for_ever(process.bootstrap))
+
+    await asyncio.wait_for(process.until_dead(), 20)
+    sender.is_stopping = True
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await process.start()
+    await asyncio.wait_for(running, 20)
+
+    async with asyncio.timeout(20):
+        stored = await read_all(process.bootstrap)
+    process.kill()
+    assert stored == [f"p:{number}" for number in sender.acknowledged]
+    assert len(stored) > 5
