@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -86,6 +86,20 @@ async def test_when_the_database_is_out_of_reach_nothing_is_retried_in_halves(da
 
     assert [type(outcome) for outcome in outcomes] == [ConnectionRefusedError] * 4
     assert calls == 1
+
+
+async def test_a_commit_that_fails_is_told_to_every_caller_of_its_group(database: Database) -> None:
+    def fail(_connection: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    writer = GroupWriter(database, Recorder().flush)
+    event.listen(database.engine.sync_engine, "commit", fail)
+
+    outcomes = await asyncio.gather(*(writer.submit(item) for item in "abc"), return_exceptions=True)
+
+    event.remove(database.engine.sync_engine, "commit", fail)
+    assert [type(outcome) for outcome in outcomes] == [RuntimeError] * 3
+    assert await written(database) == 0
 
 
 async def test_a_full_writer_refuses_at_once(database: Database) -> None:
