@@ -21,7 +21,7 @@ from huiyin_eventbus.consumer import Consumer, ConsumerState
 from huiyin_eventbus.errors import LostOwnership
 from huiyin_eventbus.inbox import forget_inbox, forget_seen
 from huiyin_eventbus.kafka import KafkaSettings
-from huiyin_eventbus.offsets import Position, own_partitions, read_positions, rewind
+from huiyin_eventbus.offsets import Position, move_offsets, own_partitions, read_positions, rewind
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.parking import Backoff
 from huiyin_eventbus.subscriptions import Received, Subscriptions
@@ -189,6 +189,42 @@ async def test_while_the_database_is_out_of_reach_nothing_moves_and_nothing_is_l
     await until(lambda: is_running(consumer))
     assert sorted(await bus.numbers()) == list(range(9))
     assert await bus.dead() == []
+
+
+async def test_a_commit_that_fails_after_the_effects_moves_no_offset(every_bus: BusDriver) -> None:
+    outage = OutageDatabase(every_bus.database, outages=0)
+    tries: list[int] = []
+
+    async def handler(tx: AsyncConnection, received: Sequence[Received[Probe]]) -> None:
+        await store_effects(tx, received)
+        tries.append(len(received))
+        outage.outages = 1 if len(tries) == 1 else 0
+
+    await every_bus.publish(*[every_bus.probe(n) for n in range(5)])
+    await every_bus.consumer(handler, database=outage)
+
+    async def has_effects() -> bool:
+        return len(await every_bus.effects()) == 5
+
+    await until(has_effects, seconds=10)
+    assert await every_bus.numbers() == [0, 1, 2, 3, 4]
+    assert tries == [5, 5]
+
+
+async def test_an_offset_that_has_moved_meanwhile_is_not_set_back(database: Database) -> None:
+    place = TopicPartition("t", 0)
+    async with database.writing() as tx:
+        owned = await own_partitions(tx, "g", {place: 0})
+    async with database.writing() as tx:
+        await move_offsets(tx, "g", owned, to={place: 5})
+
+    # A batch whose commit was answered by a broken connection is taken again from where it began.
+    with pytest.raises(LostOwnership):
+        async with database.writing() as tx:
+            await move_offsets(tx, "g", owned, to={place: 3})
+
+    async with database.reading() as tx:
+        assert await read_positions(tx, "g") == {place: Position(5, owned[place].epoch)}
 
 
 async def test_a_bug_at_the_commit_is_told_with_its_traceback_and_tried_again(bus: BusDriver) -> None:

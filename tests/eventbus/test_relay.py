@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
@@ -18,7 +19,10 @@ from huiyin_contracts.event import Envelope
 from huiyin_eventbus import tracing
 from huiyin_eventbus.claims import FileLock
 from huiyin_eventbus.kafka import KafkaSettings
+from huiyin_eventbus.outbox import append
 from huiyin_eventbus.relay import RelaySettings
+from huiyin_eventbus.tables import outbox
+from tests.eventbus.conftest import opened
 from tests.eventbus.driver import BusDriver, probe_event, until
 
 WRITERS, EACH, KEYS = 8, 40, 10
@@ -211,6 +215,47 @@ async def test_an_unreachable_broker_leaves_everything_in_the_outbox(database: D
     await bus.close()
 
     assert not await bus.outbox_is_empty()
+
+
+async def test_what_the_broker_does_not_acknowledge_stays_in_the_outbox(
+    database: Database, tmp_path: Path
+) -> None:
+    # It takes requests and answers them, but has no room for a single record.
+    full = Broker(BrokerSettings(path=tmp_path / "full.db", port=0, min_free_bytes=2**62))
+    await full.start()
+    bus = BusDriver(KafkaSettings(bootstrap=full.bootstrap), database, event=probe_event("probe.refused"))
+    await bus.append(*[bus.probe(n) for n in range(10)])
+    relay = await bus.relay(settings=IMPATIENT)
+
+    async def has_given_up_or_deleted() -> bool:
+        return not relay.healthy or await bus.outbox_is_empty()
+
+    await until(has_given_up_or_deleted)
+
+    assert await bus.count(select(func.count()).select_from(outbox)) == 10
+    await bus.close()
+    await full.stop()
+
+
+@pytest.mark.postgresql
+async def test_an_event_that_commits_after_later_numbers_is_published_too(
+    broker: Broker, postgresql_url: str
+) -> None:
+    async with opened(postgresql_url) as database:
+        bus = BusDriver(KafkaSettings(bootstrap=broker.bootstrap), database, event=probe_event("probe.late"))
+        await bus.relay()
+        async with database.writing() as late:
+            await append(late, bus.probe(1, key="late"))
+            await bus.append(bus.probe(2, key="early"))
+            await bus.until_published()
+
+        await until(bus.outbox_is_empty, seconds=5)
+
+        assert sorted(each.partition_key or "" for each in envelopes_of(list(await bus.log()))) == [
+            "early",
+            "late",
+        ]
+        await bus.close()
 
 
 def test_one_process_at_a_time_holds_a_file_lock(tmp_path: Path) -> None:
