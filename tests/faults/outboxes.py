@@ -1,0 +1,193 @@
+"""What a test does to the outboxes of a running suite from outside, by triggers in the services' own databases.
+
+So the relays that run are the real ones, and yet publish everything twice, or some topics late, or events as an older or
+a newer version of a service would have written them.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Final
+
+import asyncpg
+
+from tests.faults.stack import Stack
+
+_COLUMNS: Final = "id, topic, key, shard, headers, payload, created_at"
+_OLD: Final = ", ".join(f"OLD.{column}" for column in _COLUMNS.split(", "))
+_NEW: Final = ", ".join(f"NEW.{column}" for column in _COLUMNS.split(", "))
+_LOCKED_SECONDS: Final = 30
+
+
+def run_sql(stack: Stack, service: str, statements: Sequence[str]) -> None:
+    """Run statements in one transaction on a service's database, beside the service."""
+    place = stack.connections()[service]
+    if stack.postgresql is not None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: asyncio.run(_run_on_postgresql(place, statements))).result()
+        return
+    with closing(sqlite3.connect(place, timeout=_LOCKED_SECONDS, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+
+
+async def _run_on_postgresql(url: str, statements: Sequence[str]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            for statement in statements:
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def published_twice(stack: Stack, services: Iterable[str]) -> Iterator[None]:
+    """Have the relays of services publish every event once more after they have deleted it."""
+    chosen = list(services)
+    for service in chosen:
+        _trigger(stack, service, name="publish_again", when="AFTER DELETE", body=_publish_again(stack))
+    try:
+        yield
+    finally:
+        for service in chosen:
+            _untrigger(stack, service, name="publish_again")
+
+
+class Held:
+    """Events of some topics that do not reach their outbox until they are let go, each case in its order."""
+
+    def __init__(self, stack: Stack, service: str, topics: Iterable[str]) -> None:
+        self._stack = stack
+        self._service = service
+        self._topics = ", ".join(f"'{topic}'" for topic in topics)
+
+    def begin(self) -> None:
+        """Hold what comes from now on."""
+        run_sql(self._stack, self._service, ["CREATE TABLE held AS SELECT * FROM outbox WHERE 1 = 0"])
+        self._hold()
+
+    def let_go(self) -> None:
+        """Put what was held into the outbox; what comes meanwhile and later is held too."""
+        if self._stack.postgresql is not None:
+            passing = ["SET LOCAL huiyin.passing = 'on'"]
+            run_sql(self._stack, self._service, [*passing, *_MOVE])
+            return
+        # The one writer's transaction: nobody else sees the outbox without its trigger.
+        run_sql(self._stack, self._service, ["DROP TRIGGER hold", *_MOVE, self._trigger_of_sqlite()])
+
+    def end(self) -> None:
+        """Let everything go and hold nothing more."""
+        _untrigger(self._stack, self._service, name="hold")
+        run_sql(self._stack, self._service, [*_MOVE, "DROP TABLE held"])
+
+    def _hold(self) -> None:
+        if self._stack.postgresql is None:
+            run_sql(self._stack, self._service, [self._trigger_of_sqlite()])
+            return
+        body = (
+            "IF current_setting('huiyin.passing', true) IS NOT DISTINCT FROM 'on' OR NEW.topic NOT IN"  # noqa: S608  # ours
+            f" ({self._topics}) THEN RETURN NEW; END IF; INSERT INTO held (seq, {_COLUMNS})"
+            f" VALUES (NEW.seq, {_NEW}); RETURN NULL;"
+        )
+        _trigger(self._stack, self._service, name="hold", when="BEFORE INSERT", body=body)
+
+    def _trigger_of_sqlite(self) -> str:
+        return (
+            f"CREATE TRIGGER hold AFTER INSERT ON outbox WHEN NEW.topic IN ({self._topics}) BEGIN"  # noqa: S608  # ours
+            f" INSERT INTO held (seq, {_COLUMNS}) VALUES (NEW.seq, {_NEW});"
+            " DELETE FROM outbox WHERE seq = NEW.seq; END"
+        )
+
+
+_MOVE: Final = (
+    f"INSERT INTO outbox ({_COLUMNS}) SELECT {_COLUMNS} FROM held ORDER BY seq",  # noqa: S608  # ours
+    "DELETE FROM held",
+)
+
+
+@contextmanager
+def held(stack: Stack, service: str, *topics: str) -> Iterator[Held]:
+    """Hold the events of some topics of a service; at the end all are let go."""
+    holding = Held(stack, service, topics)
+    holding.begin()
+    try:
+        yield holding
+    finally:
+        holding.end()
+
+
+@contextmanager
+def written_as_older(stack: Stack, services: Iterable[str]) -> Iterator[None]:
+    """Have services write events as before optional fields were there: none that is null."""
+    with _rewritten(
+        stack,
+        services,
+        sqlite="json_patch('{}', CAST(NEW.payload AS TEXT))",
+        postgresql="jsonb_strip_nulls(convert_from(NEW.payload, 'UTF8')::jsonb)",
+        version="1.0",
+    ):
+        yield
+
+
+@contextmanager
+def written_as_newer(stack: Stack, services: Iterable[str]) -> Iterator[None]:
+    """Have services write events as a later minor version would: with fields that nobody here knows."""
+    added = '{"added_later": {"words": ["未来"], "count": 7}}'
+    with _rewritten(
+        stack,
+        services,
+        sqlite=f"json_patch(CAST(NEW.payload AS TEXT), '{added}')",
+        postgresql=f"convert_from(NEW.payload, 'UTF8')::jsonb || '{added}'::jsonb",
+        version="1.9",
+    ):
+        yield
+
+
+@contextmanager
+def _rewritten(
+    stack: Stack, services: Iterable[str], *, sqlite: str, postgresql: str, version: str
+) -> Iterator[None]:
+    headers = f"""replace(NEW.headers, '/1.0"]', '/{version}"]')"""
+    chosen = list(services)
+    for service in chosen:
+        if stack.postgresql is None:
+            body = f"UPDATE outbox SET payload = CAST({sqlite} AS BLOB), headers = {headers} WHERE seq = NEW.seq;"  # noqa: S608  # ours
+            _trigger(stack, service, name="rewrite", when="AFTER INSERT", body=body)
+        else:
+            body = f"NEW.payload := convert_to(({postgresql})::text, 'UTF8'); NEW.headers := {headers}; RETURN NEW;"
+            _trigger(stack, service, name="rewrite", when="BEFORE INSERT", body=body)
+    try:
+        yield
+    finally:
+        for service in chosen:
+            _untrigger(stack, service, name="rewrite")
+
+
+def _publish_again(stack: Stack) -> str:
+    is_first = "NOT EXISTS (SELECT 1 FROM published_once WHERE id = OLD.id AND headers = OLD.headers)"
+    again = (
+        f"INSERT INTO outbox ({_COLUMNS}) SELECT {_OLD} WHERE {is_first};"
+        f" INSERT INTO published_once SELECT OLD.id, OLD.headers WHERE {is_first};"
+    )
+    return again if stack.postgresql is None else f"{again} RETURN NULL;"
+
+
+def _trigger(stack: Stack, service: str, *, name: str, when: str, body: str) -> None:
+    once = ["CREATE TABLE IF NOT EXISTS published_once (id TEXT NOT NULL, headers TEXT NOT NULL)"]
+    if stack.postgresql is None:
+        run_sql(stack, service, [*once, f"CREATE TRIGGER {name} {when} ON outbox BEGIN {body} END"])
+        return
+    function = (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$"
+    )
+    trigger = f"CREATE TRIGGER {name} {when} ON outbox FOR EACH ROW EXECUTE FUNCTION {name}()"
+    run_sql(stack, service, [*once, function, trigger])
+
+
+def _untrigger(stack: Stack, service: str, *, name: str) -> None:
+    run_sql(stack, service, [f"DROP TRIGGER {name}" + (" ON outbox" if stack.postgresql else "")])

@@ -1,0 +1,37 @@
+"""F5: every event is delivered one to five times, in shuffled batches, and relays publish everything twice."""
+
+import time
+from pathlib import Path
+
+from tests.faults.both import on_both
+from tests.faults.outboxes import published_twice
+from tests.faults.redelivery import copying
+from tests.faults.scenario import Scenario, Stage, Terms, run
+from tests.faults.stack import SERVICES, Kind
+
+
+def play(stage: Stage) -> None:
+    stack = stage.stack
+    with (
+        copying(stack.bootstrap, history=stack.history, dice=stage.dice) as copier,
+        published_twice(stack, SERVICES),
+    ):
+        time.sleep(stage.terms.outage_seconds)
+    stage.figures["copied"] = copier.copied
+    stage.expect("events were delivered again", holds=copier.copied > 0)
+
+
+SCENARIO = Scenario(
+    id="F5",
+    title="each event delivered one to five times; relays publish everything twice",
+    play=play,
+    short=Terms(outage_seconds=6),
+)
+
+
+@on_both
+def test_repeated_deliveries_change_nothing(kind: Kind, tmp_path: Path) -> None:
+    result = run(SCENARIO, kind, seed=1, folder=tmp_path)
+
+    assert result.ok, result.story()
+    assert result.figures["republished"] > result.figures["copied"]
