@@ -7,8 +7,7 @@ the one that did or missed the work; before any work, the one where the case sta
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -16,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huiyin_analytics.domain.buckets import bucket_of
-from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, facts_of_kind
+from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, by_kind
 from huiyin_contracts.vocabulary import ClockState, Step
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -100,70 +99,85 @@ def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cel
 
 
 _NOTHING: Final = Tally(0, 0)
+_UNKNOWN: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(slots=True)
-class _Case:
-    """What a case is known as now."""
+class _Place(NamedTuple):
+    """Where a case is counted as known now: the places of a cell before and after its department."""
 
-    channel: str
-    nature: str
-    type: str
-    subtype: str
+    head: tuple[str, str, str, str]
     department: str
-    store: str
-    urgency: str
+    tail: tuple[str, str]
 
 
 class _Count:
     """Adds up one case."""
 
     def __init__(self, ledger: Ledger, zone: ZoneInfo) -> None:
-        self._ledger = ledger
         self._zone = zone
-        self._routings = sorted(facts_of_kind(ledger, Kind.ROUTED), key=lambda fact: int(fact.of))
-        self._steps = [fact.said for fact in facts_of_kind(ledger, Kind.STEP)]
-        self._breaches = facts_of_kind(ledger, Kind.BREACHED)
-        self._case = _case_of(ledger, self._routings)
+        self._facts = by_kind(ledger)
+        self._routings = sorted(self._facts.get(Kind.ROUTED, ()), key=_number)
+        self._steps = [fact.said for fact in self._facts.get(Kind.STEP, ())]
+        self._place = self._known_place()
         self._cells: dict[Cell, Tally] = {}
 
     def everything(self) -> Contribution:
         """Return the sum of all that the ledger says."""
         self._count_volumes()
         self._count_decision()
-        self._count_routings()
-        self._count_steps()
-        self._count_spans()
+        if self._routings:
+            self._count_routings([fact.said for fact in self._routings])
+        if self._steps:
+            self._count_steps()
+            self._count_spans()
         self._count_clocks()
         return self._cells
 
+    def _said(self, kind: Kind) -> Mapping[str, Any] | None:
+        """Return the one fact of a kind, None when it is not known."""
+        found = self._facts.get(kind)
+        return found[0].said if found else None
+
+    def _known_place(self) -> _Place:
+        classified = self._said(Kind.CLASSIFIED)
+        standing = self._routings[-1].said if self._routings else classified
+        labels = classified or standing or _UNKNOWN
+        origin = classified or standing or self._said(Kind.RECEIVED) or self._said(Kind.ATTACHED) or _UNKNOWN
+        return _Place(
+            head=(
+                origin.get("channel") or "",
+                labels.get("nature") or "",
+                labels.get("type") or "",
+                labels.get("subtype") or "",
+            ),
+            department=(standing["department"] if standing else None) or "",
+            tail=(origin.get("store") or "", labels.get("urgency") or ""),
+        )
+
     def _count_volumes(self) -> None:
-        received = self._ledger.get(Kind.RECEIVED)
-        classified = self._ledger.get(Kind.CLASSIFIED)
+        classified = self._said(Kind.CLASSIFIED)
         if classified is not None:
-            at = classified.said["occurred_at"]
-            self._add(Measure.OUTCOME, at, variant=classified.said["outcome"])
+            self._add(Measure.OUTCOME, classified["occurred_at"], variant=classified["outcome"])
+        received = self._said(Kind.RECEIVED)
         if received is None:
             return
-        said = received.said
-        self._add(Measure.RECEIVED, said["occurred_at"])
-        if said["rating"] is not None:
-            self._add(Measure.RATING, said["occurred_at"], bucket=said["rating"], total=said["rating"])
-        if said["nps"] is not None:
-            self._add(Measure.NPS, said["occurred_at"], bucket=said["nps"], total=said["nps"])
+        at, rating, nps = received["occurred_at"], received["rating"], received["nps"]
+        self._add(Measure.RECEIVED, at)
+        if rating is not None:
+            self._add(Measure.RATING, at, bucket=rating, total=rating)
+        if nps is not None:
+            self._add(Measure.NPS, at, bucket=nps, total=nps)
 
     def _count_decision(self) -> None:
-        attached = self._ledger.get(Kind.ATTACHED)
+        attached = self._said(Kind.ATTACHED)
         if attached is not None:
-            self._add(Measure.ATTACHED, attached.said["at"], variant=attached.said["reason"])
-        decided = self._ledger.get(Kind.DECIDED)
+            self._add(Measure.ATTACHED, attached["at"], variant=attached["reason"])
+        decided = self._said(Kind.DECIDED)
         if decided is not None:
-            self._add_span(Measure.CLASSIFICATION_TIME, decided.said["received_at"], decided.said["at"])
+            self._add_span(Measure.CLASSIFICATION_TIME, decided["received_at"], decided["at"])
 
-    def _count_routings(self) -> None:
-        if not self._routings:
-            return
-        first, *others = (fact.said for fact in self._routings)
+    def _count_routings(self, routings: Sequence[Mapping[str, Any]]) -> None:
+        first, *others = routings
         self._add(Measure.ROUTED, first["at"])
         for said in others:
             self._add(Measure.REROUTED, said["at"], department=said["department"])
@@ -202,14 +216,14 @@ class _Count:
         return first | reopenings
 
     def _count_clocks(self) -> None:
-        for fact in self._ledger.values():
-            said = fact.said
-            if fact.kind is Kind.WARNED:
-                self._add_clock(Measure.WARNED, said, at=said["at"])
-            elif fact.kind is Kind.CLOCK and said["state"] == ClockState.MET and said["met_at"]:
-                self._add_clock(Measure.MET, said, at=said["met_at"])
-        if self._breaches:
-            for said in _standing_breaches(self._breaches, facts_of_kind(self._ledger, Kind.RETRACTED)):
+        for fact in self._facts.get(Kind.WARNED, ()):
+            self._add_clock(Measure.WARNED, fact.said, at=fact.said["at"])
+        for fact in self._facts.get(Kind.CLOCK, ()):
+            if has_met(fact):
+                self._add_clock(Measure.MET, fact.said, at=fact.said["met_at"])
+        breaches = self._facts.get(Kind.BREACHED)
+        if breaches:
+            for said in _standing_breaches(breaches, self._facts.get(Kind.RETRACTED, [])):
                 self._add_clock(Measure.BREACHED, said, at=said["at"])
 
     def _add_clock(self, measure: Measure, said: Mapping[str, Any], *, at: str) -> None:
@@ -233,40 +247,24 @@ class _Count:
         total: int = 0,
         department: str | None = None,
     ) -> None:
-        case = self._case
-        cell = Cell(
-            measure,
-            _local_day(at, self._zone),
-            variant,
-            bucket,
-            case.channel,
-            case.nature,
-            case.type,
-            case.subtype,
-            case.department if department is None else department,
-            case.store,
-            case.urgency,
+        head, standing, tail = self._place
+        where = standing if department is None else department
+        # From one tuple: naming eleven fields costs more than all the rest, and this runs several times per event.
+        cell = Cell._make(  # noqa: SLF001 - public, whatever its name looks like
+            (measure, _local_day(at, self._zone), variant, bucket, *head, where, *tail)
         )
-        known = self._cells.get(cell, _NOTHING)
-        self._cells[cell] = Tally(known.n + 1, known.total + total)
+        known = self._cells.get(cell)
+        self._cells[cell] = Tally(1, total) if known is None else Tally(known.n + 1, known.total + total)
 
 
-def _case_of(ledger: Ledger, routings: list[Fact]) -> _Case:
-    classified = ledger.get(Kind.CLASSIFIED)
-    labelled = classified or (routings[-1] if routings else None)
-    labels = labelled.said if labelled else {}
-    standing = routings[-1] if routings else classified
-    came = labelled or ledger.get(Kind.RECEIVED) or ledger.get(Kind.ATTACHED)
-    origin = came.said if came else {}
-    return _Case(
-        channel=origin.get("channel") or "",
-        nature=labels.get("nature") or "",
-        type=labels.get("type") or "",
-        subtype=labels.get("subtype") or "",
-        department=(standing.said["department"] if standing else None) or "",
-        store=origin.get("store") or "",
-        urgency=labels.get("urgency") or "",
-    )
+def is_silent(fact: Fact) -> bool:
+    """Tell whether a fact adds nothing to any rollup, whatever else is known of its case."""
+    return fact.kind is Kind.CLOCK and not has_met(fact)
+
+
+def has_met(clock: Fact) -> bool:
+    """Tell whether a clock's fact says that the work was done in time."""
+    return clock.said["state"] == ClockState.MET and clock.said["met_at"] is not None
 
 
 def _standing_breaches(breaches: list[Fact], retractions: list[Fact]) -> Iterator[Mapping[str, Any]]:
@@ -288,6 +286,10 @@ def _local_day(at: str, zone: ZoneInfo) -> str:
     except OverflowError:
         # The calendar's first and last day have no neighbour to fall on.
         return moment.date().isoformat()
+
+
+def _number(routing: Fact) -> int:
+    return int(routing.of)
 
 
 def _version(said: Mapping[str, Any]) -> int:

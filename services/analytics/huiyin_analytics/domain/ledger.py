@@ -5,10 +5,9 @@ order or number: the log, read again from its beginning, gives the same ledger a
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -29,8 +28,7 @@ class Kind(StrEnum):
     RETRACTED = "retracted"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing known of a case; `said` holds JSON values only.
 
     `of` tells facts of one kind apart: the number of a routing, the version of a step, the target of a clock.
@@ -60,18 +58,27 @@ Ledger = Mapping[str, Fact]
 
 def merged(ledger: Ledger, facts: Iterable[Fact]) -> Ledger:
     """Return the ledger with the facts entered; the very same ledger when they say nothing new."""
+    entered = news(ledger, facts)
+    return {**ledger, **entered} if entered else ledger
+
+
+def news(ledger: Ledger, facts: Iterable[Fact]) -> Ledger:
+    """Return those of the facts that a ledger does not hold, or holds with a lower rank."""
     entered: dict[str, Fact] = {}
     for fact in facts:
         name = fact.name
         known = entered.get(name) or ledger.get(name)
         if known is None or fact.outranks(known):
             entered[name] = fact
-    return {**ledger, **entered} if entered else ledger
+    return entered
 
 
-def facts_of_kind(ledger: Ledger, kind: Kind) -> list[Fact]:
-    """Return the facts of one kind."""
-    return [fact for fact in ledger.values() if fact.kind is kind]
+def by_kind(ledger: Ledger) -> dict[Kind, list[Fact]]:
+    """Return the facts by their kinds, none where there is no fact."""
+    found: dict[Kind, list[Fact]] = {}
+    for fact in ledger.values():
+        found.setdefault(fact.kind, []).append(fact)
+    return found
 
 
 def to_json(ledger: Ledger) -> dict[str, Any]:

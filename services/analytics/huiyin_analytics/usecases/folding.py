@@ -5,7 +5,6 @@ days, and the sums of all differences. Nothing here needs the inbox: a fact told
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,14 +12,20 @@ from sqlalchemy import bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
-from huiyin_analytics.domain.contributions import CELL_COLUMNS, Cell, contribution_of, differences
+from huiyin_analytics.domain.contributions import (
+    CELL_COLUMNS,
+    Cell,
+    contribution_of,
+    differences,
+    is_silent,
+)
 from huiyin_analytics.domain.facts import Telling, tellings
-from huiyin_analytics.domain.ledger import Fact, Ledger, merged, to_json
+from huiyin_analytics.domain.ledger import Fact, Ledger, news, to_json
 from huiyin_analytics.errors import ProjectionMissing
 from huiyin_analytics.models import case_day, case_ledger, rollup
 from huiyin_analytics.queries import Projection
 from huiyin_contracts.event import Event
-from huiyin_eventbus.rows import insert_into
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
 
 _NO_LEDGER: Final[Ledger] = {}
@@ -54,8 +59,7 @@ async def fold_facts(tx: AsyncConnection, projection: Projection, told: Iterable
     known = await queries.find_ledgers(tx, projection.id, facts)
     change = _Change(ZoneInfo(projection.zone))
     for case_id, said in facts.items():
-        before = known.get(case_id, _NO_LEDGER)
-        change.note(case_id, before, merged(before, said))
+        change.note(case_id, known.get(case_id, _NO_LEDGER), said)
     await _save(tx, projection.id, change)
 
 
@@ -69,11 +73,15 @@ class _Change:
         self.old_days: list[tuple[str, str]] = []
         self.cells: dict[Cell, list[int]] = {}
 
-    def note(self, case_id: str, before: Ledger, after: Ledger) -> None:
-        """Take in one case as it was and as it is."""
-        if after is before:
+    def note(self, case_id: str, before: Ledger, said: Iterable[Fact]) -> None:
+        """Take in what is said of one case."""
+        entered = news(before, said)
+        if not entered:
             return
+        after = {**before, **entered}
         self.ledgers[case_id] = after
+        if all(is_silent(fact) and is_silent(before.get(name, fact)) for name, fact in entered.items()):
+            return
         old, new = contribution_of(before, self._zone), contribution_of(after, self._zone)
         for cell, tally in differences(old, new):
             sums = self.cells.setdefault(cell, [0, 0])
@@ -85,46 +93,33 @@ class _Change:
 
 
 async def _save(tx: AsyncConnection, projection_id: int, change: _Change) -> None:
-    dialect = tx.dialect.name
-    if change.ledgers:
-        rows = [
-            {"projection": projection_id, "id": case_id, "facts": to_json(change.ledgers[case_id])}
-            for case_id in sorted(change.ledgers)
-        ]
-        await tx.execute(_put_ledgers(dialect), rows)
-    if change.new_days:
-        await tx.execute(_add_days(dialect), _day_rows(projection_id, change.new_days))
+    ledgers = sorted(change.ledgers.items())
+    await _PUT_LEDGERS.write(tx, [(projection_id, case_id, to_json(ledger)) for case_id, ledger in ledgers])
+    await _ADD_DAYS.write(tx, [(projection_id, day, case_id) for day, case_id in sorted(change.new_days)])
     if change.old_days:
-        await tx.execute(_DROP_DAYS, _day_rows(projection_id, change.old_days, prefix="b_"))
-    cells = [
-        {"projection": projection_id, **dict(zip(CELL_COLUMNS, cell, strict=True)), "n": n, "total": total}
-        for cell, (n, total) in sorted(change.cells.items())
-        if n or total
-    ]
-    if cells:
-        await tx.execute(_add_to_cells(dialect), cells)
+        await tx.execute(_DROP_DAYS, _day_rows(projection_id, change.old_days))
+    await _ADD_TO_CELLS.write(
+        tx,
+        [(projection_id, *cell, n, total) for cell, (n, total) in sorted(change.cells.items()) if n or total],
+    )
 
 
-def _day_rows(
-    projection_id: int, days: Iterable[tuple[str, str]], prefix: str = ""
-) -> list[Mapping[str, Any]]:
-    return [
-        {f"{prefix}projection": projection_id, f"{prefix}day": day, f"{prefix}id": case_id}
-        for day, case_id in sorted(days)
-    ]
+def _day_rows(projection_id: int, days: Iterable[tuple[str, str]]) -> list[Mapping[str, Any]]:
+    return [{"b_projection": projection_id, "b_day": day, "b_id": case_id} for day, case_id in sorted(days)]
 
 
-@cache
-def _put_ledgers(dialect: str) -> Any:
-    put = insert_into(dialect, case_ledger)
-    return put.on_conflict_do_update(index_elements=["projection", "id"], set_={"facts": put.excluded.facts})
-
-
-@cache
-def _add_days(dialect: str) -> Any:
-    return insert_into(dialect, case_day).on_conflict_do_nothing(index_elements=["projection", "day", "id"])
-
-
+_PUT_LEDGERS: Final = BulkInsert(
+    case_ledger,
+    ("projection", "id", "facts"),
+    conflict=lambda put: put.on_conflict_do_update(
+        index_elements=["projection", "id"], set_={"facts": put.excluded.facts}
+    ),
+)
+_ADD_DAYS: Final = BulkInsert(
+    case_day,
+    ("projection", "day", "id"),
+    conflict=lambda put: put.on_conflict_do_nothing(index_elements=["projection", "day", "id"]),
+)
 _DROP_DAYS: Final = delete(case_day).where(
     case_day.c.projection == bindparam("b_projection"),
     case_day.c.day == bindparam("b_day"),
@@ -132,10 +127,11 @@ _DROP_DAYS: Final = delete(case_day).where(
 )
 
 
-@cache
-def _add_to_cells(dialect: str) -> Any:
-    put = insert_into(dialect, rollup)
-    return put.on_conflict_do_update(
+_ADD_TO_CELLS: Final = BulkInsert(
+    rollup,
+    ("projection", *CELL_COLUMNS, "n", "total"),
+    conflict=lambda put: put.on_conflict_do_update(
         index_elements=list(rollup.primary_key.columns),
         set_={"n": rollup.c.n + put.excluded.n, "total": rollup.c.total + put.excluded.total},
-    )
+    ),
+)
