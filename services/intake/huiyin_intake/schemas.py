@@ -1,7 +1,7 @@
 """HTTP bodies of the front door. Unknown fields are refused: a typo must not lose a customer's words."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -16,8 +16,8 @@ from pydantic import (
 
 from huiyin_chassis.clock import Moment
 from huiyin_chassis.problems import FieldError
-from huiyin_contracts.feedback import FeedbackReceived
-from huiyin_contracts.vocabulary import Slug
+from huiyin_contracts.feedback import Attachment, Author, FeedbackReceived, Rating
+from huiyin_contracts.vocabulary import Identifier, Slug
 from huiyin_intake.domain import has_content
 
 Kind = Literal["message", "comment", "review", "survey", "form", "call", "email", "ticket", "opinion_book"]
@@ -40,22 +40,30 @@ def _plausible(moment: datetime) -> datetime:
 Occurred = Annotated[Moment, AfterValidator(_plausible)]
 
 
+_STRICT: Final = ConfigDict(extra="forbid", frozen=True)
+
+
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _STRICT
 
 
-class AuthorIn(_Body):
+# The parts of a post narrow the parts of its event, so that they enter it as they are.
+class AuthorIn(Author):
     """Who spoke up, as the channel knows them."""
 
-    id: ExternalId
+    model_config = _STRICT
+
+    id: Identifier
     name: Name | None = None
     phone: Annotated[str, StringConstraints(max_length=40)] | None = None
     email: Annotated[str, StringConstraints(max_length=254)] | None = None
     tier: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
-class RatingIn(_Body):
+class RatingIn(Rating):
     """A rating in the channel's own scale."""
+
+    model_config = _STRICT
 
     value: Annotated[FiniteFloat, Field(ge=0)]
     max: Annotated[FiniteFloat, Field(gt=0, le=1000)]
@@ -67,8 +75,10 @@ class RatingIn(_Body):
         return self
 
 
-class AttachmentIn(_Body):
+class AttachmentIn(Attachment):
     """A file that the channel keeps, by its address."""
+
+    model_config = _STRICT
 
     url: WebAddress
     name: Name | None = None
@@ -114,7 +124,8 @@ class FeedbackIn(_Body):
 class BatchIn(_Body):
     """Up to 1,000 posts; each is judged alone, so that a bad one never costs its neighbours."""
 
-    items: Annotated[list[JsonValue], Field(min_length=1, max_length=1000)]
+    # Not JsonValue, which would copy what is known to be JSON already.
+    items: Annotated[list[Any], Field(min_length=1, max_length=1000)]
 
 
 class Accepted(BaseModel):

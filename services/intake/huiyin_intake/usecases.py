@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 import uuid_utils
@@ -19,6 +20,8 @@ from huiyin_intake.models import feedback
 from huiyin_intake.schemas import Accepted, FeedbackIn
 
 log = structlog.get_logger()
+
+_BEFORE_TEXT: Final = ',"text":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,19 @@ def submission_of(
     post: FeedbackIn, *, posted_by: str, now: datetime, claim: Claim | None = None
 ) -> Submission:
     """Return a post with its id, time of receipt and fingerprint; touches no store."""
-    content = post.model_dump()
-    content["account"] = post.account or ""
-    event = FeedbackReceived(feedback_id=str(uuid_utils.uuid7()), received_at=now, **content)
-    # Without its time: some channels stamp each delivery anew, and the same words are the same content.
-    said = post.model_dump_json(exclude={"occurred_at"}).encode()
-    return Submission(event, event.model_dump_json(), fingerprint(said), posted_by, claim)
+    given = vars(post) | {"account": post.account or ""}
+    event = FeedbackReceived(feedback_id=str(uuid_utils.uuid7()), received_at=now, **given)
+    content = event.model_dump_json()
+    return Submission(event, content, fingerprint(_said(event.kind, content)), posted_by, claim)
+
+
+def _said(kind: str, content: str) -> bytes:
+    """Return what the author said, out of an event's JSON: its kind, text and all that follows.
+
+    Without the times: some channels stamp each delivery anew, and the same words are the same content.
+    """
+    # No value can hold what stands before the text: inside a JSON string these quotes would be escaped.
+    return f"{kind} {content.partition(_BEFORE_TEXT)[2]}".encode()
 
 
 async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission]) -> list[Receipt]:
