@@ -4,7 +4,8 @@ import json
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 ANSWER_SECONDS = 30
@@ -28,7 +29,7 @@ class Answer:
 
 
 class Caller:
-    """Calls one address with one key. Not for several threads."""
+    """Calls one address with one key. Not for several threads; leaving its context closes it."""
 
     def __init__(self, url: str, key: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         address = urlsplit(url)
@@ -44,6 +45,14 @@ class Caller:
         """Post a JSON body, or none."""
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         return self._call("POST", path, content)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connection."""

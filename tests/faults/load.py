@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.faults.caller import Answer, Caller
 from tests.faults.history import ACCEPTED, History
+from tests.faults.numbers import Numbers
 
 DUPLICATES = 0.02
 INVALID = 0.01
@@ -56,8 +57,7 @@ def feedback(seed: int, number: int) -> dict[str, Any]:
 class Load:
     """Posts feedbacks from `start` to `finish`; `rate` per second may be changed at any time.
 
-    `say` makes a body from a number; `first` is the first number, so that a second load on the same suite goes on
-    counting.
+    `say` makes a body from seed and number. Loads on one stack share its `numbers`.
     """
 
     def __init__(
@@ -68,13 +68,14 @@ class Load:
         history: History,
         seed: int,
         rate: float,
-        first: int = 0,
+        numbers: Numbers,
         say: Callable[[int, int], dict[str, Any]] = feedback,
         threads: int = THREADS,
     ) -> None:
         self.rate = rate
-        self._url, self._key, self._history, self._seed, self._say = url, key, history, seed, say
-        self._numbers = itertools.count(first)
+        self.seed = seed
+        self.numbers = numbers
+        self._url, self._key, self._history, self._say = url, key, history, say
         self._lock = threading.Lock()
         self._due = 0.0
         self._stopping = threading.Event()
@@ -84,7 +85,6 @@ class Load:
             for number in range(threads)
         ]
         self.unanswered: list[int] = []
-        self.next = first
 
     def start(self) -> None:
         """Begin."""
@@ -103,17 +103,15 @@ class Load:
             thread.join()
 
     def _post_on(self) -> None:
-        caller = Caller(self._url, self._key)
-        for number in self._turns():
-            self._post(caller, number)
-        caller.close()
+        with Caller(self._url, self._key) as caller:
+            for number in self._turns():
+                self._post(caller, number)
 
     def _turns(self) -> Iterator[int]:
         """Yield the next number at its time; a load that was held up does not catch up."""
         while not self._stopping.is_set():
             with self._lock:
-                number = next(self._numbers)
-                self.next = number + 1
+                number = self.numbers.draw()
                 self._due = max(self._due + 1 / self.rate, time.monotonic() - 1 / self.rate)
                 wait = self._due - time.monotonic()
             if wait > 0:
@@ -121,8 +119,8 @@ class Load:
             yield number
 
     def _post(self, caller: Caller, number: int) -> None:
-        dice = random.Random(f"{self._seed}:{number}:fate")
-        body, fate = self._say(self._seed, number), dice.random()
+        dice = random.Random(f"{self.seed}:{number}:fate")
+        body, fate = self._say(self.seed, number), dice.random()
         if fate < INVALID:
             self._until_answered(caller, number, body | {"colour": "none"}, expect="refused")
             return
@@ -135,27 +133,37 @@ class Load:
     ) -> None:
         for attempt in itertools.count(1):
             answer = caller.post("/v1/feedback", body)
-            self._note(answer, number=number, attempt=attempt, body=body, expect=expect)
+            note_post(self._history, answer, number=number, attempt=attempt, body=body, expect=expect)
             if answer.is_final:
                 return
             if self._giving_up.wait(_PAUSE_SECONDS[min(attempt, len(_PAUSE_SECONDS)) - 1]):
                 self.unanswered.append(number)
                 return
 
-    def _note(self, answer: Answer, *, number: int, attempt: int, body: dict[str, Any], expect: str) -> None:
-        told = answer.body if answer.status == ACCEPTED else {}
-        self._history.write(
-            "post",
-            number=number,
-            attempt=attempt,
-            channel=body["channel"],
-            account=body.get("account", ""),
-            external_id=body["external_id"],
-            expect=expect,
-            seconds=round(answer.seconds, 4),
-            status=answer.status,
-            error=answer.error,
-            retry_after=answer.retry_after,
-            id=told.get("id"),
-            duplicate=told.get("duplicate"),
-        )
+
+def note_post(
+    history: History,
+    answer: Answer,
+    *,
+    number: int,
+    body: dict[str, Any],
+    attempt: int = 1,
+    expect: str = "accepted",
+) -> None:
+    """Write one try of one post down."""
+    told = answer.body if answer.status == ACCEPTED else {}
+    history.write(
+        "post",
+        number=number,
+        attempt=attempt,
+        channel=body["channel"],
+        account=body.get("account", ""),
+        external_id=body["external_id"],
+        expect=expect,
+        seconds=round(answer.seconds, 4),
+        status=answer.status,
+        error=answer.error,
+        retry_after=answer.retry_after,
+        id=told.get("id"),
+        duplicate=told.get("duplicate"),
+    )

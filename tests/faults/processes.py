@@ -50,6 +50,11 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def is_ready(self) -> bool:
+        """Return whether it has said so since its last start."""
+        return (self._folder / f"{self.name}.out").read_bytes().startswith(b"ready ")
+
+    @property
     def log(self) -> str:
         """Return the end of what it has logged."""
         return (self._folder / f"{self.name}.err").read_text(errors="replace")[-4000:]
@@ -77,7 +82,7 @@ class Process:
 
     def await_ready(self) -> None:
         """Return once it has said that it is ready."""
-        self.await_that(lambda: (self._folder / f"{self.name}.out").read_bytes().startswith(b"ready "))
+        self.await_that(lambda: self.is_ready)
 
     def await_that(self, is_so: Callable[[], bool], *, within_seconds: float = READY_SECONDS) -> None:
         """Return once something is so; fails when the process ends before, or in time it is not."""

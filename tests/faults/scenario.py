@@ -48,6 +48,16 @@ class Stage:
     figures: dict[str, Any] = field(default_factory=dict)
     expectations: dict[str, bool] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float:
+        """Return how long the outage is."""
+        return self.terms.outage_seconds
+
+    def answers_since(self, moment: datetime) -> list[dict[str, Any]]:
+        """Return the history's lines of posts that were answered, or not, from a moment on."""
+        posts = lines(self.stack.history.path, "post")
+        return [line for line in posts if datetime.fromisoformat(line["at"]) >= moment]
+
     def expect(self, what: str, *, holds: bool) -> None:
         """Record that something holds or not; once false it stays so."""
         self.expectations[what] = holds and self.expectations.get(what, True)
@@ -59,7 +69,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A fault by its number in the plan. `play(stage)` breaks and heals; `settings` are the suite's for a stack of its own."""
+    """A fault by its number in the plan. `play(stage)` breaks and heals.
+
+    What follows is for a stack of its own: whether services run `apart`, their settings, and with `disk_megabytes` small
+    disks under the broker's store and each SQLite file.
+    """
 
     id: str
     title: str
@@ -69,12 +83,15 @@ class Scenario:
     stacks: tuple[Kind, ...] = KINDS
     layout: Layout = "apart"
     settings: Mapping[str, str] = field(default_factory=dict)
+    disk_megabytes: int | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one run. `invariants` holds I1 to I10 and `verify`; None is not judged: nothing in
-    this version could break it."""
+    """What became of one run.
+
+    `invariants` holds I1 to I10 and `verify`; None is not judged: nothing in this version could break it.
+    """
 
     scenario: str
     title: str
@@ -115,7 +132,13 @@ def run(
     """
     with ExitStack() as owned:
         if stack is None:
-            own = running(folder, kind, layout=scenario.layout, settings=scenario.settings)
+            own = running(
+                folder,
+                kind,
+                layout=scenario.layout,
+                settings=scenario.settings,
+                disk_megabytes=scenario.disk_megabytes,
+            )
             stack = owned.enter_context(own)
         result = _played(scenario, stack, seed=seed, terms=terms or scenario.short)
     _keep(result, folder)
@@ -125,7 +148,15 @@ def run(
 def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Result:
     began_at, began = datetime.now(UTC), time.monotonic()
     stack.history.fault("scenario", id=scenario.id, seed=seed)
-    stage = Stage(stack, _load(stack, seed=seed, rate=terms.rate), terms, random.Random(seed))
+    load = Load(
+        stack.address("intake"),
+        key=ADMIN_KEY,
+        history=stack.history,
+        seed=seed,
+        rate=terms.rate,
+        numbers=stack.numbers,
+    )
+    stage = Stage(stack, load, terms, random.Random(seed))
     operators = Operators(stack.address("desk"), key=ADMIN_KEY, history=stack.history, seed=seed)
     stage.load.start()
     operators.start()
@@ -151,19 +182,6 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         violations=violations,
         expectations=stage.expectations,
         figures=figures_of(stack) | stage.figures,
-    )
-
-
-def _load(stack: Stack, *, seed: int, rate: float) -> Load:
-    """Return a load that goes on counting where the stack's last one stopped."""
-    used = [line["number"] for line in lines(stack.history.path, "post")]
-    return Load(
-        stack.address("intake"),
-        key=ADMIN_KEY,
-        history=stack.history,
-        seed=seed,
-        rate=rate,
-        first=max(used, default=-1) + 1,
     )
 
 

@@ -12,12 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from tests.faults.history import History
+from tests.faults.caller import Caller
+from tests.faults.disks import Disk
+from tests.faults.history import ACCEPTED, History
+from tests.faults.load import feedback, note_post
+from tests.faults.numbers import Numbers
 from tests.faults.processes import Process
 from tests.support.kafka import Kafka
 from tests.support.postgresql import OUTLIVES_A_KILL, PostgreSQL
@@ -47,7 +52,13 @@ class Stack:
     """
 
     def __init__(
-        self, folder: Path, kind: Kind, *, layout: Layout = "apart", settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        kind: Kind,
+        *,
+        layout: Layout = "apart",
+        settings: Mapping[str, str] | None = None,
+        disk_megabytes: int | None = None,
     ) -> None:
         self.folder = folder
         self.kind = kind
@@ -60,6 +71,9 @@ class Stack:
         self._exit = ExitStack()
         self._ports = dict(zip((*SERVICES, "up", "broker"), free_ports(len(SERVICES) + 2), strict=True))
         self.environment: dict[str, str] = {}
+        self.numbers = Numbers()
+        self.disks: dict[str, Disk] = {}
+        self._disk_megabytes = disk_megabytes
 
     @property
     def data_dir(self) -> Path:
@@ -89,10 +103,7 @@ class Stack:
 
     def start(self) -> None:
         """Start databases, broker and services, and return when all are ready."""
-        for folder in (self.data_dir, *map(self.database_folder, SERVICES)):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._start_servers()
-        self.environment = self._settings()
+        self.prepare()
         self._make_processes()
         broker = self.processes.get("broker")
         if broker is not None:
@@ -105,6 +116,38 @@ class Stack:
         for process in services:
             process.await_ready()
 
+    def prepare(self) -> None:
+        """Make folders, start databases and Kafka, and none of the suite's own processes; `command` works from here on."""
+        for folder in (self.data_dir, *map(self.database_folder, SERVICES)):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._mount_disks()
+        self._start_servers()
+        self.environment = self._settings()
+
+    def kill_broker(self) -> None:
+        """Kill the broker as a power cut would."""
+        if self.kafka is None:
+            self.processes["broker"].kill()
+        else:
+            self.kafka.kill()
+            self.history.fault("killed", process="kafka")
+
+    def start_broker(self) -> None:
+        """Start the broker again on its log, and return once it answers."""
+        if self.kafka is None:
+            self.processes["broker"].start()
+        else:
+            self.kafka.start()
+            self.history.fault("started", process="kafka")
+
+    def pause_broker(self) -> None:
+        """Freeze the broker with all its connections open."""
+        (self.kafka or self.processes["broker"]).pause()
+
+    def resume_broker(self) -> None:
+        """Let the frozen broker go on."""
+        (self.kafka or self.processes["broker"]).resume()
+
     def stop(self) -> None:
         """Kill whatever still runs and remove the servers."""
         for process in self.processes.values():
@@ -113,11 +156,13 @@ class Stack:
         self._exit.close()
         self.history.close()
 
-    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, check: bool = True, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a `huiyin` command beside the suite to its end; fails when it fails, unless told not to check."""
         done = subprocess.run(
             [sys.executable, "-m", "huiyin_chassis", *arguments],
-            env=self.environment,
+            env=self.environment | settings,
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -162,10 +207,13 @@ class Stack:
             found[f"{service} lag"] = sum(lag for lag in lags if lag > 0)
         return {name: count for name, count in found.items() if count}
 
-    def come_to_rest(self, *, within_seconds: float = 90) -> float:
-        """Return once nothing is under way, and tell how many seconds that took; fails when it never is."""
+    def come_to_rest(self, *, within_seconds: float = 90, waiting_below: int = 1) -> float:
+        """Return once nothing is under way, and tell how many seconds that took; fails when it never is.
+
+        With `waiting_below` a few events may be: under load some always are.
+        """
         began, calm = time.monotonic(), 0
-        waiting: dict[str, int] = {}
+        waiting: Mapping[str, int] = {}
         while calm < 2:
             if time.monotonic() - began > within_seconds:
                 raise AssertionError(f"not at rest within {within_seconds} s: {waiting}")
@@ -174,8 +222,44 @@ class Stack:
                 waiting = self.waiting()
             except (KafkaException, sqlite3.Error) as failure:
                 waiting = {repr(failure): 1}
-            calm = 0 if waiting else calm + 1
+            calm = calm + 1 if sum(waiting.values()) < waiting_below else 0
         return time.monotonic() - began
+
+    def passes_through(self, *, within_seconds: float = 60) -> float:
+        """Return once a feedback posted now has its outcome, and tell how many seconds that took: the chain works again."""
+        began = time.monotonic()
+        number = self.numbers.draw()
+        body = feedback(0, number) | {"kind": "form", "author": {"id": f"probe-{number}"}}
+
+        def is_through() -> bool:
+            with Caller(self.address("intake"), ADMIN_KEY, answer_seconds=5) as intake:
+                told = intake.post("/v1/feedback", body)
+            note_post(self.history, told, number=number, body=body)
+            return told.status == ACCEPTED and self.is_decided(told.body["id"])
+
+        eventually(is_through, within_seconds=within_seconds)
+        return time.monotonic() - began
+
+    def is_ready(self, service: str) -> bool:
+        """Return whether a service says that it is ready."""
+        with Caller(self.address(service), ADMIN_KEY, answer_seconds=5) as caller:
+            return caller.get("/readyz").status == HTTPStatus.OK
+
+    def is_decided(self, feedback_id: str) -> bool:
+        """Return whether the router says what became of a feedback."""
+        with Caller(self.address("router"), ADMIN_KEY, answer_seconds=5) as router:
+            found = router.get(f"/v1/classifications/{feedback_id}")
+        return found.status == HTTPStatus.OK and bool(found.body["outcome"] != "pending")
+
+    def _mount_disks(self) -> None:
+        if self._disk_megabytes is None:
+            return
+        folders = {"broker": self.data_dir} | {name: self.database_folder(name) for name in SERVICES}
+        for name, folder in folders.items():
+            disk = Disk(folder, megabytes=self._disk_megabytes)
+            disk.mount()
+            self._exit.callback(disk.unmount)
+            self.disks[name] = disk
 
     def _start_servers(self) -> None:
         if self.kind == POSTGRESQL:
@@ -217,10 +301,18 @@ class Stack:
 
 @contextmanager
 def running(
-    folder: Path, kind: Kind, *, layout: Layout = "apart", settings: Mapping[str, str] | None = None
+    folder: Path,
+    kind: Kind,
+    *,
+    layout: Layout = "apart",
+    settings: Mapping[str, str] | None = None,
+    disk_megabytes: int | None = None,
 ) -> Iterator[Stack]:
-    """Give a running suite in a folder of its own; raises ServerUnavailable where the machine lacks a server."""
-    stack = Stack(folder, kind, layout=layout, settings=settings)
+    """Give a running suite in a folder of its own; raises ServerUnavailable where the machine lacks a server.
+
+    With `disk_megabytes` the broker's store and each service's SQLite file have a small disk of their own (`disks`).
+    """
+    stack = Stack(folder, kind, layout=layout, settings=settings, disk_megabytes=disk_megabytes)
     try:
         stack.start()
         yield stack

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -97,6 +98,16 @@ class Kafka:
         if self._process is not None:
             self._process.kill()
             self._wait()
+
+    def pause(self) -> None:
+        """Freeze the server with all its connections open; `resume` lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen server go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     @property
     def _properties(self) -> Path:

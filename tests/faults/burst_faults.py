@@ -1,0 +1,65 @@
+"""F12: ten times the load for a while, then the same again from one customer, whose words all join one ticket."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.faults.figures import percentile
+from tests.faults.history import ACCEPTED
+from tests.faults.load import Load, feedback
+from tests.faults.scenario import Scenario, Stage, Terms
+from tests.faults.stack import ADMIN_KEY
+
+_TIMES = 10
+_THREADS = 24
+_HONEST = {ACCEPTED, 422, 429, 503}
+
+
+def _of_one_customer(seed: int, number: int) -> dict[str, Any]:
+    said = {"channel": "wechat", "kind": "message", "author": {"id": f"hot-{seed}"}}
+    return feedback(seed, number) | said
+
+
+def _burst(stage: Stage) -> None:
+    """Post ten times as much for half the outage, from everybody, then from one."""
+    began = datetime.now(UTC)
+    for name, say in (("everybody", feedback), ("one_customer", _of_one_customer)):
+        crowd = Load(
+            stage.stack.address("intake"),
+            key=ADMIN_KEY,
+            history=stage.stack.history,
+            seed=stage.load.seed,
+            rate=stage.terms.rate * _TIMES,
+            numbers=stage.load.numbers,
+            say=say,
+            threads=_THREADS,
+        )
+        stage.stack.history.fault("burst", by=name)
+        crowd.start()
+        time.sleep(stage.seconds / 2)
+        crowd.finish()
+        stage.expect("every post of the burst was answered", holds=not crowd.unanswered)
+    _measure(stage, since=began)
+    stage.recovered(stage.stack.come_to_rest(within_seconds=stage.terms.rest_seconds, waiting_below=200))
+
+
+def _measure(stage: Stage, *, since: datetime) -> None:
+    posts = stage.answers_since(since)
+    taken = sorted(line["seconds"] * 1000 for line in posts if line["status"] == ACCEPTED)
+    shed = sum(line["status"] in {429, 503} for line in posts)
+    stage.figures |= {
+        "burst_posts": len(posts),
+        "burst_accept_p50_ms": percentile(taken, 50),
+        "burst_accept_p99_ms": percentile(taken, 99),
+        "burst_shed_share": round(shed / max(1, len(posts)), 4),
+    }
+    stage.expect("posts are taken or honestly refused", holds={line["status"] for line in posts} <= _HONEST)
+
+
+F12 = Scenario(
+    "F12",
+    "ten times the load, then one customer with all of it",
+    _burst,
+    short=Terms(outage_seconds=8, rate=15),
+    long=(Terms(outage_seconds=300, rate=30, rest_seconds=1800),),
+)
