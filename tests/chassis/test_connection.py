@@ -192,6 +192,7 @@ async def test_an_answer_is_heard_by_a_client_that_still_sends(connect: Connect)
     answer = await told(connect, head, *(b"a" * 300_000 for _ in range(9)), pause=0.005)
 
     assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"connection: close") == 1
 
 
 async def test_a_client_that_goes_on_sending_after_its_answer_is_cut_off(connect: Connect) -> None:

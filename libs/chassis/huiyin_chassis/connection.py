@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import httptools
 import structlog
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from huiyin_chassis import metrics
@@ -69,6 +70,7 @@ class HttpConnection(HttpToolsProtocol):
         self._is_new_head = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
+        self._is_parting = False
         self._unwanted_bytes: int | None = None
         """How much came after an answer that did not wait for its request's body; None while all is wanted."""
 
@@ -119,11 +121,33 @@ class HttpConnection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Go on to the next request; when this one's body is still coming, only wait for its end."""
-        if self.pipeline or not self.cycle.more_body or self.transport.is_closing():
+        """Go on to the next request, unless this one was answered before it had come whole."""
+        if not self._is_parting or self.transport.is_closing():
             super().on_response_complete()
             return
+        self.server_state.total_requests += 1
         self._linger()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            # By now most requests have come whole; the others may be answered before they have.
+            await app(scope, receive, self._parting(cycle, send) if cycle.more_body else send)
+
+        super()._start_asgi_task(cycle, answer)
+
+    def _parting(self, cycle: RequestResponseCycle, send: Any) -> Any:
+        """Return a `send` that says goodbye with an answer whose request is still coming: it will not be read."""
+
+        async def send_parting(message: Any) -> None:
+            is_parting = message["type"] == "http.response.start" and cycle.more_body
+            if is_parting:
+                cycle.keep_alive = False
+            await send(message)
+            if is_parting:
+                # The cycle would close at once, and a reset could take the answer from a client that is sending.
+                self._is_parting = cycle.keep_alive = True
+
+        return send_parting
 
     def pause_writing(self) -> None:
         """Stop writing, and give the client a while to take what it was sent."""
@@ -162,10 +186,12 @@ class HttpConnection(HttpToolsProtocol):
 
     def _check_framing(self) -> None:
         is_old = self.parser.get_http_version() == "1.0"
-        hosts = 0
+        hosts = keys = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
+            elif name == b"authorization":
+                keys += 1
             elif name == b"transfer-encoding":
                 if is_old:
                     raise _HeadRefused(400, "HTTP/1.0 knows no Transfer-Encoding.")
@@ -173,6 +199,8 @@ class HttpConnection(HttpToolsProtocol):
                     raise _HeadRefused(501, "No transfer coding but chunked is known.")
         if hosts > 1 or (hosts == 0 and not is_old):
             raise _HeadRefused(400, "Send exactly one Host (RFC 9112 §3.2).")
+        if keys > 1:
+            raise _HeadRefused(400, "Send one Authorization.")
 
     def _exact_head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
