@@ -6,7 +6,6 @@ writing behind a fair lock, and a small pool for reading (`sqlite` says what run
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
 from fastapi import Depends, Request
+from pydantic_core import from_json, to_json
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -144,7 +144,8 @@ def sqlite_engine(
     pragmas = (*_SQLITE_PRAGMAS, f"foreign_keys={foreign_keys}", f"query_only={read_only:d}")
     return create_async_engine(
         make_url(url).set(drivername=DRIVER),
-        json_serializer=_compact_json,
+        json_serializer=_json_text,
+        json_deserializer=from_json,
         hide_parameters=True,  # they are customers' words, and errors reach the log
         connect_args={"begin": "BEGIN" if read_only else "BEGIN IMMEDIATE", "pragmas": pragmas},
         **(pool or {"poolclass": NullPool}),
@@ -154,7 +155,8 @@ def sqlite_engine(
 def _postgresql_engine(url: str) -> AsyncEngine:
     return create_async_engine(
         url,
-        json_serializer=_compact_json,
+        json_serializer=_json_text,
+        json_deserializer=from_json,
         hide_parameters=True,
         pool_size=8,
         max_overflow=8,
@@ -164,8 +166,9 @@ def _postgresql_engine(url: str) -> AsyncEngine:
     )
 
 
-def _compact_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _json_text(value: object) -> str:
+    # Pydantic's: four times as fast as the standard library's, and ledgers are written with every event.
+    return to_json(value).decode()
 
 
 async def _writing(request: Request) -> AsyncIterator[AsyncConnection]:
