@@ -31,6 +31,14 @@ async def no_open_dead_letter(tx: AsyncConnection, _service: Service, _logbook: 
     return [f"dead letter {row.id} of {row.topic}: {row.error_class}" for row in found]
 
 
+async def unreadable_places(tx: AsyncConnection) -> set[str]:
+    """Return the places of records that this service found to be no events, in whatever state their dead letters are."""
+    columns = (dead_letter.c.event_id, dead_letter.c.topic, dead_letter.c.part, dead_letter.c.off)
+    # The bus names by its place what has no id that could be trusted.
+    found = await tx.execute(select(*columns))
+    return {row.event_id for row in found if row.event_id == f"{row.topic}:{row.part}:{row.off}"}
+
+
 async def nothing_parked(tx: AsyncConnection, _service: Service, _logbook: "Logbook") -> list[str]:
     """Return events that wait for another try, or behind one of their key."""
     rows = select(retry.c.event_id, retry.c.topic, retry.c.attempt)

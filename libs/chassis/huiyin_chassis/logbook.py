@@ -4,7 +4,7 @@ Reads outside every consumer group, so that nobody's offsets move. Event ids are
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -75,17 +75,18 @@ class Logbook:
         return iter(self.topics.values())
 
 
-async def read_log(kafka: "KafkaSettings") -> Logbook:
+async def read_log(kafka: "KafkaSettings", *, put_aside: Collection[str] = frozenset()) -> Logbook:
     """Read every topic from its beginning to its end as of now.
 
-    Raises aiokafka's KafkaError when the broker is out of reach, TimeoutError when it gives nothing for 30 seconds.
+    `put_aside` are the places (`topic:partition:offset`) of records that readers found to be no events and that are dead
+    letters: they are left out, because dead letters are counted by themselves. Raises aiokafka's KafkaError when the broker is out of reach, TimeoutError when it gives nothing for 30 seconds.
     """
     places = await event_partitions(kafka)
     topics = {name: Topic(name) for name in sorted({place.topic for place in places})}
     if places:
         async with log_reader(kafka) as reader:
             await _go_to_start(reader, places, topics=topics)
-            await _read_to_end(reader, places, topics=topics)
+            await _read_to_end(reader, places, topics=topics, put_aside=put_aside)
     return Logbook(topics)
 
 
@@ -101,7 +102,11 @@ async def _go_to_start(
 
 
 async def _read_to_end(
-    reader: "AIOKafkaConsumer", places: "list[TopicPartition]", *, topics: dict[str, Topic]
+    reader: "AIOKafkaConsumer",
+    places: "list[TopicPartition]",
+    *,
+    topics: dict[str, Topic],
+    put_aside: Collection[str],
 ) -> None:
     left = {place for place in places if topics[place.topic].starts[place.partition] < _end(place, topics)}
     loop = asyncio.get_running_loop()
@@ -109,7 +114,7 @@ async def _read_to_end(
     while left:
         batch = await reader.getmany(*left, timeout_ms=_POLL_MILLISECONDS)
         for place, records in batch.items():
-            _take(topics[place.topic], place.partition, records)
+            _take(topics[place.topic], place.partition, records, put_aside=put_aside)
         reached = {place for place in left if await reader.position(place) >= _end(place, topics)}
         left -= reached
         if batch or reached:
@@ -122,10 +127,12 @@ def _end(place: "TopicPartition", topics: dict[str, Topic]) -> int:
     return topics[place.topic].ends[place.partition]
 
 
-def _take(topic: Topic, partition: int, records: Iterable[Any]) -> None:
+def _take(topic: Topic, partition: int, records: Iterable[Any], *, put_aside: Collection[str]) -> None:
     for record in records:
         if record.offset >= topic.ends[partition]:
             return
+        if put_aside and f"{topic.name}:{partition}:{record.offset}" in put_aside:
+            continue
         key = (record.key or b"").decode("utf-8", "replace")
         try:
             # The content is not needed, and would be most of the memory.

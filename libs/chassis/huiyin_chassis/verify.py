@@ -142,7 +142,7 @@ async def _recount(
     progress: Callable[[str], None],
 ) -> Report:
     progress("reading the log")
-    logbook = await read_log(kafka)
+    logbook = await read_log(kafka, put_aside=await _unreadable_places(services, databases))
     findings = _findings_of_log(logbook)
     facts = Facts(
         {name: (databases[each.name], fact) for each in services for name, fact in each.facts.items()}
@@ -154,10 +154,21 @@ async def _recount(
     return Report(findings)
 
 
+async def _unreadable_places(services: Sequence[Service], databases: Mapping[str, Database]) -> set[str]:
+    places: set[str] = set()
+    for service in services:
+        async with databases[service.name].reading() as tx:
+            places |= await buschecks.unreadable_places(tx)
+    return places
+
+
 def _findings_of_log(logbook: Logbook) -> list[Finding]:
+    # Sorted: partitions are read in no certain order, and two reports of the same log must be equal.
+    unreadable = sorted(each for topic in logbook for each in topic.unreadable)
+    broken = sorted(each for topic in logbook for each in topic.broken)
     return [
-        Finding.of("log: every record is an event", [each for topic in logbook for each in topic.unreadable]),
-        Finding.of("log: no gap in any sequence", [each for topic in logbook for each in topic.broken]),
+        Finding.of("log: every record is an event", unreadable),
+        Finding.of("log: no gap in any sequence", broken),
     ]
 
 
