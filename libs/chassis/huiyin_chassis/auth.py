@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
 from huiyin_chassis.clock import utc_now
+from huiyin_chassis.headers import header_of
 from huiyin_chassis.keys import KeyRing, made_key, save_keys, sha256_of, subscribe_keys
 from huiyin_chassis.principal import ADMIN, OPERATOR, ROLES, SCOPES, Principal
 from huiyin_chassis.problems import Refusal
@@ -33,6 +34,9 @@ __all__ = [
     "subscribe_keys",
 ]
 
+_PRINCIPAL: Final = "huiyin.principal"
+"""Where a request's scope keeps its principal, so that a key is looked up and counted once."""
+
 
 async def authenticate(request: Request) -> Principal:
     """Return the principal of a request, for doors that cannot use `require`.
@@ -40,8 +44,8 @@ async def authenticate(request: Request) -> Principal:
     Raises one and the same 401 Refusal for a missing, malformed, unknown, revoked or expired key, and a 429 when the
     key has a rate and is over it.
     """
-    known = getattr(request.state, "principal", None)
-    if isinstance(known, Principal):
+    known: Principal | None = request.scope.get(_PRINCIPAL)
+    if known is not None:
         return known
     ring: KeyRing = request.app.state.keys
     key = _bearer_key(request)
@@ -53,12 +57,12 @@ async def authenticate(request: Request) -> Principal:
     if wait_seconds > 0:
         headers = {"Retry-After": str(int(wait_seconds) + 1)}
         raise Refusal(429, "This key has used up its requests for now.", headers=headers)
-    request.state.principal = principal
+    request.scope[_PRINCIPAL] = principal
     return principal
 
 
 def _bearer_key(request: Request) -> str:
-    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    kind, _, key = (header_of(request.scope, b"authorization") or "").partition(" ")
     if kind.lower() != "bearer":
         return ""
     # Any string can be a key, and headers arrive as bytes that Starlette reads as Latin-1.

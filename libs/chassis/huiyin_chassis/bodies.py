@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from huiyin_chassis.auth import admit
+from huiyin_chassis.headers import header_of
 from huiyin_chassis.problems import Refusal
 from huiyin_chassis.strictjson import check_json
 
@@ -112,17 +113,17 @@ class GuardedBody:
         return await self._next(self._rule)
 
     async def _admit(self) -> BodyRule:
-        request = Request(self._scope)
-        await admit(request)
-        rule = _rule_of(self._scope)
-        headers = request.headers
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        scope = self._scope
+        await admit(Request(scope))
+        rule = _rule_of(scope)
+        encoding = header_of(scope, b"content-encoding")
+        if encoding is not None and encoding.lower() != "identity":
             raise Refusal(415, "Compressed bodies are not taken.", headers={"Accept-Encoding": "identity"})
-        declared = headers.get("content-length", "0")
+        declared = header_of(scope, b"content-length") or "0"
         if declared.isdecimal() and int(declared[:20]) > rule.max_bytes:
             _refuse_size(rule)
         if rule.is_json:
-            _check_media_type(headers.get("content-type"))
+            _check_media_type(header_of(scope, b"content-type"))
         return rule
 
     async def _whole_json(self, rule: BodyRule) -> tuple[Message, Any]:

@@ -13,6 +13,7 @@ from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgene
 from typing import Any, Final, TypeVar
 
 from fastapi import params
+from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from huiyin_chassis.bodies import GuardedBody, NoDocument
 from huiyin_chassis.errors import RouteUnfit
+from huiyin_chassis.headers import header_of
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -128,11 +130,11 @@ class _Dependency:
         self.name = dependant.name
         self._call: Any = dependant.call
         self._request_name = dependant.request_param_name
-        self._headers = dependant.header_params
+        self._headers = [_HeaderParameter(each) for each in dependant.header_params]
 
     def headers_of(self, request: Request) -> dict[str, Any]:
         """Return the values of its header parameters; raises _Unusual when one breaks its rule."""
-        return {field.name: _header(request, field) for field in self._headers}
+        return {each.name: each.of(request) for each in self._headers}
 
     async def call(self, request: Request, headers: dict[str, Any]) -> Any:
         """Return what the endpoint gets."""
@@ -142,14 +144,27 @@ class _Dependency:
         return await value if isawaitable(value) else value
 
 
-def _header(request: Request, field: Any) -> Any:
-    given = request.headers.get(field.alias)
-    if given is None:
-        return field.get_default()
-    value, errors = field.validate(given)
-    if errors:
-        raise _Unusual
-    return value
+class _HeaderParameter:
+    """A header as FastAPI would pass it on."""
+
+    def __init__(self, field: ModelField) -> None:
+        self.name = field.name
+        self._field = field
+        self._header = field.alias.lower().encode()
+        self._is_required = field.field_info.is_required()
+        self._default = field.get_default()
+
+    def of(self, request: Request) -> Any:
+        """Return the header's value or its default; raises _Unusual when it is missing or breaks its rule."""
+        given = header_of(request.scope, self._header)
+        if given is None:
+            if self._is_required:
+                raise _Unusual
+            return self._default
+        value, errors = self._field.validate(given)
+        if errors:
+            raise _Unusual
+        return value
 
 
 def _check_fit(route: RouteContext) -> None:

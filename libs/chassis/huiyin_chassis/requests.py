@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from huiyin_chassis import metrics
+from huiyin_chassis.headers import header_of
 from huiyin_chassis.problems import PROBLEM_SLUG, internal_error, malformed_address, unavailable
 from huiyin_chassis.telemetry import request_traceparent, trace_id
 from huiyin_eventbus.failures import is_infrastructure
@@ -50,7 +51,7 @@ class RequestFrame:
         if scope["method"] == "HEAD":
             # Whatever can be got can be asked for its head (RFC 9110 §9.3.2); FastAPI routes know GET only.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        with traced(request_traceparent(_header(scope, b"traceparent"))):
+        with traced(request_traceparent(header_of(scope, b"traceparent"))):
             await self._framed(scope, receive, send)
 
     async def _framed(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,11 +134,3 @@ def _without_body(send: Send) -> Send:
         await send(message)
 
     return send_head
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    for key, value in scope["headers"]:
-        if key == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None

@@ -40,6 +40,24 @@ class _Repeated(dict[str, Any]):
     name: str
 
 
+class _Suspicious(Exception):
+    """Ends the quick look at a document that needs a closer one."""
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Suspicious
+    return members
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise _Suspicious
+
+
+_QUICK: Final = json.JSONDecoder(object_pairs_hook=_members_once, parse_constant=_no_constant)
+
+
 class _Hooks:
     """The parser's hooks; `found_wrong` tells that the document must be walked."""
 
@@ -80,8 +98,28 @@ def check_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     Raises a 400 Refusal for what is not JSON in UTF-8, and a 422 Refusal with pointers for what is JSON but unfit:
     nested deeper than `max_depth`, a name twice in an object, NUL or lone surrogates, numbers beyond 64 bits, NaN.
     """
+    try:
+        return _plain_document(body, max_depth)
+    except (_Suspicious, ValueError, RecursionError):
+        return _watched_document(body, max_depth)
+
+
+def _plain_document(body: bytes, max_depth: int) -> Any:
+    """Return the document of an ordinary body, at two thirds of the cost; raises for any that may be unfit."""
+    if (
+        _has_too_many_values(body)
+        or is_deeper_than(max_depth, body)
+        or _has_long_numbers(body)
+        or _may_be_unstorable(body)
+    ):
+        raise _Suspicious
+    return _QUICK.decode(body.decode())
+
+
+def _watched_document(body: bytes, max_depth: int) -> Any:
     hooks = _Hooks()
-    _check_size_of_structure(body)
+    if _has_too_many_values(body):
+        _refuse([FieldError(pointer="#", detail=f"More than {MAX_VALUES} values.")])
     watched = _has_long_numbers(body)
     try:
         document = json.loads(
@@ -132,16 +170,15 @@ def _has_long_numbers(body: bytes) -> bool:
 def _may_be_unstorable(body: bytes) -> bool:
     # Valid JSON holds NUL and lone surrogates only as escapes; an escaped backslash before `u` is a false alarm that
     # the walk over the document settles.
-    if rb"\u" not in body:
+    if b"\\" not in body or rb"\u" not in body:
         return False
     if rb"\u0000" in body:
         return True
     return bool(_SURROGATE.search(body)) and bool(_SURROGATE.search(_PAIR.sub(b"", body)))
 
 
-def _check_size_of_structure(body: bytes) -> None:
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
-        _refuse([FieldError(pointer="#", detail=f"More than {MAX_VALUES} values.")])
+def _has_too_many_values(body: bytes) -> bool:
+    return len(body) > MAX_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES
 
 
 def _refuse(errors: list[FieldError]) -> NoReturn:
