@@ -1,0 +1,47 @@
+"""The figures of a run count what they say."""
+
+from pathlib import Path
+
+from tests.faults.figures import answer_times, percentile, reordered
+from tests.faults.history import History, accepted
+
+
+def test_an_event_after_a_later_one_of_its_key_is_reordered() -> None:
+    log = [("t", "a", "e1", 1), ("t", "a", "e3", 3), ("t", "b", "e9", 1), ("t", "a", "e2", 2)]
+
+    assert reordered(log) == 1
+
+
+def test_an_event_delivered_again_is_not_reordered() -> None:
+    log = [("t", "a", "e1", 1), ("t", "a", "e2", 2), ("t", "a", "e1", 1)]
+
+    assert reordered(log) == 0
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    numbers = [float(number) for number in range(1, 101)]
+
+    assert (percentile(numbers, 50), percentile(numbers, 99), percentile([], 50)) == (50, 99, None)
+
+
+def test_answers_are_sorted_into_accepted_and_not(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    for number, status, error in ((1, 202, None), (2, 503, None), (3, None, "TimeoutError"), (4, 422, None)):
+        history.write("post", number=number, status=status, error=error, seconds=0.01, id=f"id-{number}")
+    history.close()
+
+    assert accepted(history.path) == {1: {"id-1"}}
+    assert answer_times(history.path) == {
+        "accept_p50_ms": 10,
+        "accept_p99_ms": 10,
+        "not_accepted": {"503": 1, "TimeoutError": 1},
+    }
+
+
+def test_a_feedback_that_was_given_two_ids_shows(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    for given in ("one", "two"):
+        history.write("post", number=7, status=202, id=given)
+    history.close()
+
+    assert accepted(history.path) == {7: {"one", "two"}}
