@@ -1,14 +1,14 @@
 import asyncio
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from kio.schema.errors import ErrorCode
+from structlog.testing import capture_logs
 
 from huiyin_broker.batches import parse_batch
 from huiyin_broker.catalog import PartitionView
@@ -220,20 +220,6 @@ async def test_below_the_free_space_limit_nothing_is_appended_but_read_and_commi
     assert (await log.write(appending(numbered(1)))).base_offset == 1
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a file system of six megabytes; skip where mounting is not allowed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 async def test_a_full_disk_loses_nothing_acknowledged_and_heals_without_restart(
     open_log: OpenLog, small_disk: Path
 ) -> None:
@@ -291,6 +277,19 @@ async def test_a_batch_whose_commit_failed_is_stored_when_it_is_sent_again(open_
         (0, len(numbered(0))),
         (1, len(large)),
     ]
+
+
+async def test_a_disk_that_stays_full_is_told_once_not_for_every_record(open_log: OpenLog) -> None:
+    log = open_log()
+    await make_topic(log)
+    await log.write(lambda tx: tx.connection.execute("PRAGMA max_page_count = 1").fetchone())
+
+    with capture_logs() as lines:
+        refused = [log.submit(appending(record_batch(b"x" * 50_000))) for _ in range(20)]
+        outcomes = await asyncio.gather(*refused, return_exceptions=True)
+
+    assert {type(each) for each in outcomes} == {StorageFailed}
+    assert [line["event"] for line in lines] == ["log_write_failed"]
 
 
 async def test_trimming_moves_the_start_in_chunks(open_log: OpenLog) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -24,6 +25,7 @@ T = TypeVar("T")
 Operation = Callable[[Transaction], T]
 
 _GROUP_LIMIT: Final = 512
+_SILENCE_SECONDS: Final = 10.0
 log = structlog.get_logger(__name__)
 
 
@@ -48,6 +50,8 @@ class Writer:
         self._begin = begin
         self._publish = publish
         self._loop = asyncio.get_running_loop()
+        self._failures = 0
+        self._silent_until = 0.0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="broker-writer", daemon=True)
         self._thread.start()
@@ -112,11 +116,18 @@ class Writer:
 
     def _fail(self, job: _Job, error: Exception) -> None:
         if isinstance(error, sqlite3.Error):
-            log.error("log_write_failed", reason=str(error))
+            self._tell_of_failure(error)
             error = StorageFailed(str(error))
         else:
             log.error("log_operation_failed", exc_info=error)
         self._tell(self._failed, job, error)
+
+    def _tell_of_failure(self, error: sqlite3.Error) -> None:
+        """Log failures at most every ten seconds: clients that retry would fill a full disk with lines."""
+        self._failures += 1
+        if time.monotonic() >= self._silent_until:
+            log.error("log_write_failed", reason=str(error), failures=self._failures)
+            self._failures, self._silent_until = 0, time.monotonic() + _SILENCE_SECONDS
 
     def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
