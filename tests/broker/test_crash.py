@@ -1,10 +1,7 @@
-"""kill -9 of a broker under load: nothing acknowledged is lost, nothing is there twice, order holds."""
+"""A broker that dies at the worst moments: what it acknowledged is there, and nothing else. Under load: `test_history`."""
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,42 +9,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from tests.broker.broker_process import PARTITIONS, BrokerProcess
 from tests.support.servers import free_ports
-
-PRODUCERS = 4
-KILLS = 3
-PARTITIONS = 4
-
-
-class BrokerProcess:
-    """A broker in a process of its own, that can be killed and started again on its log."""
-
-    def __init__(self, data_dir: Path, port: int) -> None:
-        self._command = [str(Path(sys.executable).with_name("huiyin")), "broker"]
-        self._command += ["--data-dir", str(data_dir), "--port", str(port)]
-        self.bootstrap = f"127.0.0.1:{port}"
-        self._process: subprocess.Popen[str] | None = None
-
-    async def start(self, *, failpoints: str = "") -> None:
-        environment = {**os.environ, "HUIYIN_BROKER_PARTITIONS": str(PARTITIONS)}
-        environment["HUIYIN_FAILPOINTS"] = failpoints
-        self._process = subprocess.Popen(
-            self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self._process.stdout is not None
-        assert (await asyncio.to_thread(self._process.stdout.readline)).startswith("ready")
-
-    async def until_dead(self) -> None:
-        """Return when it has died by itself."""
-        assert self._process is not None
-        await asyncio.to_thread(self._process.communicate)
-        self._process = None
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.communicate()
-            self._process = None
 
 
 @pytest.fixture
@@ -103,30 +66,6 @@ async def read_for_ever(bootstrap: str) -> None:
     async with AIOKafkaConsumer("t", bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
         async for _ in consumer:
             pass
-
-
-async def test_a_killed_broker_loses_and_doubles_nothing(process: BrokerProcess) -> None:
-    senders = [Sender(process.bootstrap, f"p{number}") for number in range(PRODUCERS)]
-    running = [asyncio.create_task(sender.run()) for sender in senders]
-    for _ in range(KILLS):
-        await asyncio.sleep(1.2)
-        process.kill()
-        await process.start()
-    await asyncio.sleep(1.2)
-    for sender in senders:
-        sender.is_stopping = True
-    await asyncio.wait_for(asyncio.gather(*running), 30)
-
-    async with asyncio.timeout(30):
-        stored = await read_all(process.bootstrap)
-
-    acknowledged = {f"{sender.name}:{number}" for sender in senders for number in sender.acknowledged}
-    assert len(acknowledged) > 100
-    assert acknowledged <= set(stored)
-    assert len(stored) == len(set(stored))
-    for sender in senders:
-        numbers = [int(value.split(":")[1]) for value in stored if value.startswith(f"{sender.name}:")]
-        assert numbers == sorted(numbers)
 
 
 async def test_a_torn_end_of_the_write_ahead_log_costs_nothing_acknowledged(
