@@ -41,6 +41,7 @@ class Proxy:
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._reset: set[socket.socket] = set()
         self._closing = threading.Event()
 
     def start(self) -> None:
@@ -59,7 +60,10 @@ class Proxy:
 
     def reset_all(self) -> None:
         """Reset every open connection, in the middle of what it does."""
-        for each in list(self._open):
+        broken = list(self._open)
+        # Both ends at once: the thread that sees the first one go must not close the other one in order.
+        self._reset |= set(broken)
+        for each in broken:
             _reset(each)
 
     def close_slowly(self, *, pause_seconds: float) -> None:
@@ -94,6 +98,7 @@ class Proxy:
         self._pass_on(server, client, Weather.MUTE, self._renamed())
         up.join()
         self._open -= {client, server}
+        self._reset -= {client, server}
 
     def _connected(self) -> socket.socket:
         if isinstance(self._target, Path):
@@ -117,8 +122,9 @@ class Proxy:
                     _reset(source)
                 if self.weather not in {swallowing, Weather.SILENT}:
                     sink.sendall(rename(chunk))
-        _close(source)
-        _close(sink)
+        end = _reset if self._reset & {source, sink} else _close
+        end(source)
+        end(sink)
 
     def _renamed(self) -> Callable[[bytes], bytes]:
         if isinstance(self._target, Path):
