@@ -1,5 +1,7 @@
 """Reading a record: an event, nothing of ours, or something that cannot be read; never an exception."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,27 @@ def test_a_readable_record_is_an_event_with_its_envelope_and_place() -> None:
     )
     assert (delivery.received.type, delivery.received.sequence) == ("probe.read", 3)
     assert delivery.received.correlation_id == "event-1"
+
+
+@pytest.mark.parametrize(
+    ("topic", "changes", "told"),
+    [
+        ("probe.other", {}, "does not travel on this topic"),
+        ("probe.read.v2", {}, "does not travel on this topic"),
+        ("probe.read", {"ce_source": "/services/desk"}, "does not come from its publisher"),
+        ("probe.read", {"ce_source": "/services/tests/"}, "does not come from its publisher"),
+        ("probe.read", {"ce_correlationid": "c" * 257}, "correlation id is too long"),
+    ],
+)
+def test_an_event_that_its_publisher_did_not_put_there_is_not_believed(
+    topic: str, changes: dict[str, str], told: str
+) -> None:
+    delivery = read(replace(record(changes), topic=topic), subscriptions())
+
+    assert delivery
+    assert delivery.received is None
+    assert told in str(delivery.problem)
+    assert delivery.event_id == f"{topic}:4:17"
 
 
 def test_a_type_nobody_takes_is_nothing_of_ours() -> None:

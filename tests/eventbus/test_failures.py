@@ -86,7 +86,7 @@ async def test_unreadable_records_are_buried_as_they_came(bus: BusDriver) -> Non
     good = {
         "ce_specversion": "1.0",
         "ce_id": "stranger",
-        "ce_source": "/elsewhere",
+        "ce_source": "/services/tests",
         "ce_type": bus.topic,
         "ce_time": "2026-11-02T09:00:00Z",
         "ce_dataschema": f"https://x/{bus.topic}/1.7",

@@ -65,6 +65,7 @@ def _received(record: RawRecord, model: type[Event] | None) -> Received[Event]:
     key = record.key.decode("utf-8", "replace") if record.key is not None else envelope.id
     if not (_is_storable(envelope.id) and _is_storable(key)):
         raise MalformedEvent("the id or key is empty, too long or has a NUL")
+    _check_origin(record, envelope, model)
     _check_major(envelope, model)
     return Received(
         event=parse_as(model, envelope),
@@ -78,6 +79,19 @@ def _received(record: RawRecord, model: type[Event] | None) -> Received[Event]:
 
 def _is_storable(name: str) -> bool:
     return 0 < len(name) <= LONGEST_NAME and "\x00" not in name
+
+
+def _check_origin(record: RawRecord, envelope: Envelope, model: type[Event]) -> None:
+    """Raise MalformedEvent for an event that is not where its only publisher puts it.
+
+    Brokers grant topics, not types: without this, whoever may write to one topic could say anything of any service.
+    """
+    if record.topic != model.TYPE:
+        raise MalformedEvent(f"{model.TYPE} does not travel on this topic")
+    if envelope.source != f"/services/{model.PUBLISHER}":
+        raise MalformedEvent(f"{model.TYPE} does not come from its publisher")
+    if len(envelope.correlation_id or "") > LONGEST_NAME:
+        raise MalformedEvent("the correlation id is too long")
 
 
 def _check_major(envelope: Envelope, model: type[Event]) -> None:
