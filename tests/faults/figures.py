@@ -98,7 +98,7 @@ def _fact(message: Message) -> tuple[str, str, str, int | None]:
         str(message.topic()),
         _text(message.key()),
         _text(headers.get("ce_id")),
-        int(sequence) if sequence else None,
+        int(sequence) if sequence.isdecimal() else None,
     )
 
 

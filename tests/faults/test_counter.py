@@ -48,7 +48,9 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 
 
 def _live(stack: Stack) -> None:
-    load = Load(stack.address("intake"), key=ADMIN_KEY, history=stack.history, seed=7, rate=25)
+    load = Load(
+        stack.address("intake"), key=ADMIN_KEY, history=stack.history, seed=7, rate=25, numbers=stack.numbers
+    )
     operators = Operators(stack.address("desk"), key=ADMIN_KEY, history=stack.history, seed=7, rate=50)
     load.start()
     operators.start()

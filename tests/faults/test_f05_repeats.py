@@ -3,11 +3,10 @@
 import time
 from pathlib import Path
 
-from tests.faults.both import on_both
 from tests.faults.outboxes import published_twice
 from tests.faults.redelivery import copying
 from tests.faults.scenario import Scenario, Stage, Terms, run
-from tests.faults.stack import SERVICES, Kind
+from tests.faults.stack import SERVICES, Stack
 
 
 def play(stage: Stage) -> None:
@@ -21,7 +20,7 @@ def play(stage: Stage) -> None:
     stage.expect("events were delivered again", holds=copier.copied > 0)
 
 
-SCENARIO = Scenario(
+F5 = Scenario(
     id="F5",
     title="each event delivered one to five times; relays publish everything twice",
     play=play,
@@ -29,9 +28,8 @@ SCENARIO = Scenario(
 )
 
 
-@on_both
-def test_repeated_deliveries_change_nothing(kind: Kind, tmp_path: Path) -> None:
-    result = run(SCENARIO, kind, seed=1, folder=tmp_path)
+def test_repeated_deliveries_change_nothing(stack: Stack, tmp_path: Path) -> None:
+    result = run(F5, stack.kind, seed=1, folder=tmp_path, stack=stack)
 
     assert result.ok, result.story()
     assert result.figures["republished"] > result.figures["copied"]
