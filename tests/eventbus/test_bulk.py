@@ -1,4 +1,4 @@
-"""Rows written in bulk are what the same rows are when SQLAlchemy writes them, on both databases."""
+"""Rows inserted past SQLAlchemy are the rows SQLAlchemy would have inserted."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,97 +9,141 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    LargeBinary,
     MetaData,
-    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
     Table,
     Text,
+    UniqueConstraint,
     insert,
     select,
 )
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from huiyin_chassis.db import Database
-from huiyin_eventbus.bulk import BulkInsert
-from huiyin_eventbus.columns import Json, UtcDateTime
+from huiyin_eventbus.bulk import insert_new_rows, insert_rows
+from huiyin_eventbus.columns import Counter, Json, UtcDateTime
 
 METADATA = MetaData()
-thing = Table(
-    "thing",
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+sample = Table(
+    "sample of all",
     METADATA,
-    Column("id", Text, nullable=False),
-    Column("n", BigInteger, nullable=False),
+    Column("number", Counter, primary_key=True, autoincrement=True),
+    Column("order", Text, nullable=False),
+    Column("code", String(8)),
+    Column("small", SmallInteger),
+    Column("big", BigInteger),
+    Column("is_open", Boolean),
+    Column("payload", LargeBinary),
+    Column("facts", Json),
     Column("at", UtcDateTime),
-    Column("said", Json, nullable=False),
-    Column("seen", Boolean),
-    PrimaryKeyConstraint("id"),
+    UniqueConstraint("order"),
 )
-COLUMNS = ("id", "n", "at", "said", "seen")
-NOON = datetime(2026, 11, 20, 12, 0, 0, 1, tzinfo=UTC)
-ROWS: list[tuple[Any, ...]] = [
-    ("a", 1, NOON, {"zh-CN": "壶嘴漏水 \"'", "n": [1, None, 2.5]}, True),
-    ("b", -(2**40), NOON.astimezone(timezone(timedelta(hours=8))), [], False),
-    ("c", 0, None, "text", None),
-]
+FULL = {
+    "order": "一",
+    "code": "abc",
+    "small": 7,
+    "big": 2**40,
+    "is_open": True,
+    "payload": b"\x00\xff",
+    "facts": {"a": ["一", None]},
+    "at": NOON,
+}
+EMPTY = dict.fromkeys(FULL) | {"order": "none"}
+LATER = FULL | {
+    "order": "later",
+    "at": (NOON + timedelta(microseconds=1)).astimezone(timezone(timedelta(hours=8))),
+}
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    async with database.writing() as tx:
+    """Give a database with a table that has every kind of column."""
+    opened = Database(database_url)
+    async with opened.writing() as tx:
         await tx.run_sync(METADATA.create_all)
-    yield database
-    await database.close()
+    yield opened
+    await opened.close()
 
 
-async def stored(database: Database) -> list[tuple[Any, ...]]:
+async def stored(database: Database) -> list[dict[str, Any]]:
     async with database.reading() as tx:
-        return [tuple(row) for row in await tx.execute(select(thing).order_by(thing.c.id))]
+        found = await tx.execute(select(sample).order_by(sample.c.number))
+        return [{name: value for name, value in row._mapping.items() if name != "number"} for row in found]
 
 
-async def test_rows_are_stored_as_a_plain_insert_stores_them(database: Database) -> None:
+async def test_every_kind_of_column_comes_back_as_it_was(database: Database) -> None:
     async with database.writing() as tx:
-        await BulkInsert(thing, COLUMNS).write(tx, ROWS)
-    in_bulk = await stored(database)
+        await insert_rows(tx, sample, [FULL, EMPTY, LATER])
+
+    assert await stored(database) == [FULL, EMPTY, LATER]
+
+
+async def test_what_is_stored_is_what_sqlalchemy_stores(database: Database) -> None:
+    async with database.writing() as tx:
+        await insert_rows(tx, sample, [FULL])
+        await tx.execute(insert(sample), [FULL | {"order": "two"}])
+        columns = ", ".join(f'CAST("{name}" AS TEXT)' for name in FULL if name not in {"order", "payload"})
+        found = await tx.exec_driver_sql(f'SELECT {columns} FROM "sample of all"')  # noqa: S608 - our own names
+
+        one, two = found.all()
+
+    assert one == two
+
+
+async def test_rows_get_their_numbers_in_the_order_given(database: Database) -> None:
+    names = [f"{number:04}" for number in range(2000)]
 
     async with database.writing() as tx:
-        await tx.execute(thing.delete())
-        await tx.execute(insert(thing), [dict(zip(COLUMNS, row, strict=True)) for row in ROWS])
-    assert in_bulk == await stored(database)
-    assert [row[0] for row in in_bulk] == ["a", "b", "c"]
+        await insert_rows(tx, sample, [{"order": name} for name in names])
 
-
-async def test_what_is_there_already_is_met_as_the_conflict_says(database: Database) -> None:
-    adding = BulkInsert(
-        thing,
-        COLUMNS,
-        conflict=lambda put: put.on_conflict_do_update(
-            index_elements=["id"], set_={"n": thing.c.n + put.excluded.n}
-        ),
-    )
-    async with database.writing() as tx:
-        await adding.write(tx, ROWS)
-
-        await adding.write(tx, [("a", 41, None, {}, None), ("d", 7, None, {}, None)])
-
-    assert [row[:2] for row in await stored(database)] == [("a", 42), ("b", -(2**40)), ("c", 0), ("d", 7)]
+    assert [row["order"] for row in await stored(database)] == names
 
 
 async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.writing() as tx:
-        await BulkInsert(thing, COLUMNS).write(tx, [])
+        await insert_rows(tx, sample, [])
 
-    assert await stored(database) == []
+        assert await insert_new_rows(tx, sample, []) == 0
 
 
-async def test_columns_that_are_left_out_stay_empty(database: Database) -> None:
+async def test_a_taken_key_is_refused(database: Database) -> None:
     async with database.writing() as tx:
-        await BulkInsert(thing, ("id", "n", "said")).write(tx, [("a", 1, {})])
+        await insert_rows(tx, sample, [FULL])
 
-    assert await stored(database) == [("a", 1, None, {}, None)]
+    with pytest.raises(IntegrityError):
+        async with database.writing() as tx:
+            await insert_rows(tx, sample, [LATER, FULL])
+
+    assert await stored(database) == [FULL]
 
 
-async def test_columns_out_of_the_tables_order_are_refused_on_sqlite(tmp_path: Any) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+async def test_rows_of_taken_keys_are_left_out_and_not_counted(database: Database) -> None:
     async with database.writing() as tx:
-        with pytest.raises(ValueError, match="out of order"):
-            await BulkInsert(thing, ("n", "id", "said")).write(tx, [(1, "a", {})])
+        await insert_rows(tx, sample, [FULL])
+
+    async with database.writing() as tx:
+        new = await insert_new_rows(tx, sample, [FULL | {"small": 8}, LATER, LATER | {"small": 9}])
+
+    assert new == 1
+    assert await stored(database) == [FULL, LATER]
+
+
+async def test_a_naive_moment_is_refused(database: Database) -> None:
+    with pytest.raises((ValueError, StatementError), match="naive"):
+        async with database.writing() as tx:
+            await insert_rows(tx, sample, [FULL | {"at": NOON.replace(tzinfo=None)}])
+
+
+async def test_text_longer_than_its_column_is_never_cut(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    async with database.writing() as tx:
+        await tx.run_sync(METADATA.create_all)
+
+    with pytest.raises(DBAPIError, match="too long"):
+        async with database.writing() as tx:
+            await insert_rows(tx, sample, [FULL | {"code": "nine char"}])
+
     await database.close()

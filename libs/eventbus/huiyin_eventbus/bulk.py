@@ -1,82 +1,83 @@
-"""Inserts of many rows by one prepared statement, for tables that every event writes to.
+"""Many rows into a table with one statement of the driver's own, for hot paths.
 
-SQLAlchemy spends more on the parameters of a row than SQLite does on the row. So the statement is compiled once and
-rows are tuples: on SQLite they go to the driver as they are, on PostgreSQL as one array per column (`unnest`), in one
-round trip. Not for the odd row: that is a plain Core insert.
+There SQLAlchemy's care for every value of every row costs more than the database does. PostgreSQL gets one array per
+column, SQLite one tuple per row, and only what a driver cannot take as it is (times, JSON) goes through the column's
+type. All rows name the same columns, and no column gets a default of Python's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Column, Dialect, Table, bindparam, func, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy import Column, Dialect, LargeBinary, String, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from huiyin_eventbus.rows import insert_into
+from huiyin_eventbus.columns import UtcDateTime
 
-Put = SqliteInsert | PostgresqlInsert
-_Convert = Callable[[Any], Any]
+Rows = Sequence[Mapping[str, Any]]
+_Bind = Callable[[Iterable[Any]], list[Any]]
+_IF_NEW: Final = " ON CONFLICT DO NOTHING"
 
 
-class BulkInsert:
-    """An insert of rows with the named columns, which stand in the table's order.
+async def insert_rows(tx: AsyncConnection, table: Table, rows: Rows) -> None:
+    """Insert rows; never commits. Raises IntegrityError when one of them breaks a constraint."""
+    if rows:
+        await _insert(tx, table, rows)
 
-    `conflict` adds what becomes of rows that are there already. Values are what the columns' types take.
+
+async def insert_new_rows(tx: AsyncConnection, table: Table, rows: Rows) -> int:
+    """Insert the rows whose unique keys are still free and return how many those were; never commits.
+
+    Of two rows with one key the first is inserted. On PostgreSQL it waits for other transactions that insert the same
+    key: sort the rows by it, or two of them may deadlock.
     """
-
-    def __init__(
-        self, table: Table, columns: Sequence[str], *, conflict: Callable[[Any], Put] | None = None
-    ) -> None:
-        self._table: Final = table
-        self._columns: Final = tuple(columns)
-        self._conflict = conflict
-        self._sqlite: tuple[str, list[_Convert | None]] | None = None
-        self._postgresql = self._for_postgresql()
-
-    async def write(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows, nothing when there are none; never commits.
-
-        Where `conflict` updates, no two rows may have the same key, and rows that other transactions may write too
-        must be sorted by it: locked in one order, they cannot deadlock.
-        """
-        if not rows:
-            return
-        if tx.dialect.name == "sqlite":
-            self._sqlite = self._sqlite or self._for_sqlite(tx.dialect)
-            text, converts = self._sqlite
-            await tx.exec_driver_sql(text, _converted(rows, converts))
-            return
-        arrays = zip(self._columns, zip(*rows, strict=True), strict=True)
-        await tx.execute(self._postgresql, {f"rows_{name}": list(values) for name, values in arrays})
-
-    def _for_sqlite(self, dialect: Dialect) -> tuple[str, list[_Convert | None]]:
-        put = SqliteInsert(self._table).values({name: bindparam(name) for name in self._columns})
-        compiled = self._on_conflict(put).compile(dialect=dialect)
-        if tuple(compiled.positiontup) != self._columns:
-            raise ValueError(f"columns of {self._table.name} out of order, or other parameters among them")
-        return str(compiled), [_convert_of(self._table.c[name], dialect) for name in self._columns]
-
-    def _for_postgresql(self) -> Any:
-        arrays = [bindparam(f"rows_{name}", type_=ARRAY(self._table.c[name].type)) for name in self._columns]
-        given = func.unnest(*arrays).table_valued(*self._columns, name="given").render_derived()
-        wanted = select(*(given.c[name] for name in self._columns)).where(true())
-        put = insert_into("postgresql", self._table)
-        return self._on_conflict(put.from_select(list(self._columns), wanted))
-
-    def _on_conflict(self, put: Any) -> Any:
-        return self._conflict(put) if self._conflict else put
+    return await _insert(tx, table, rows, suffix=_IF_NEW) if rows else 0
 
 
-def _convert_of(column: Column[Any], dialect: Dialect) -> _Convert | None:
-    """Return what turns a value into the driver's, None for values that need nothing."""
-    found: _Convert | None = column.type.dialect_impl(dialect).bind_processor(dialect)
-    return found
+async def _insert(tx: AsyncConnection, table: Table, rows: Rows, *, suffix: str = "") -> int:
+    names = tuple(rows[0])
+    statement, binds = _prepared(table, names, tx.dialect)
+    columns = [bind([row[name] for row in rows]) for name, bind in zip(names, binds, strict=True)]
+    if tx.dialect.name == "sqlite":
+        done = await tx.exec_driver_sql(statement + suffix, list(zip(*columns, strict=True)))
+    else:
+        done = await tx.exec_driver_sql(statement + suffix, tuple(columns))
+    return done.rowcount
 
 
-def _converted(rows: Sequence[tuple[Any, ...]], converts: Sequence[_Convert | None]) -> list[tuple[Any, ...]]:
-    if not any(converts):
-        return list(rows)
-    columns = zip(zip(*rows, strict=True), converts, strict=True)
-    return list(zip(*(map(convert, each) if convert else each for each, convert in columns), strict=True))
+@lru_cache(maxsize=512)
+def _prepared(table: Table, names: tuple[str, ...], dialect: Dialect) -> tuple[str, list[_Bind]]:
+    """Return the statement that inserts these columns, and what makes each column's values fit for the driver."""
+    columns = [table.c[name] for name in names]
+    quote = dialect.identifier_preparer
+    into = f"INSERT INTO {quote.format_table(table)} ({', '.join(quote.quote(name) for name in names)})"
+    if dialect.name == "sqlite":
+        statement = f"{into} VALUES ({', '.join('?' * len(names))})"
+    else:
+        arrays = ", ".join(
+            f"${number}::{_postgresql_type(column, dialect)}[]"
+            for number, column in enumerate(columns, start=1)
+        )
+        statement = f"{into} SELECT * FROM unnest({arrays})"  # noqa: S608 - made of the table's own names
+    return statement, [_bind_of(column, dialect) for column in columns]
+
+
+def _postgresql_type(column: Column[Any], dialect: Dialect) -> str:
+    # Text of any length: a cast to a bounded type would cut silently what the column itself refuses.
+    return "TEXT" if isinstance(column.type, String) else column.type.compile(dialect=dialect)
+
+
+def _bind_of(column: Column[Any], dialect: Dialect) -> _Bind:
+    kind = column.type.dialect_impl(dialect)
+    bind = None if isinstance(column.type, LargeBinary) else kind.bind_processor(dialect)
+    if bind is None:
+        return list
+    if isinstance(column.type, UtcDateTime):
+        return lambda moments: _each_once(bind, moments)
+    return lambda values: [bind(value) for value in values]
+
+
+def _each_once(bind: Callable[[Any], Any], moments: Iterable[Any]) -> list[Any]:
+    """Return bound moments; the rows of a batch mostly share them, and each takes microseconds to bind."""
+    bound: dict[Any, Any] = {}
+    return [bound[each] if each in bound else bound.setdefault(each, bind(each)) for each in moments]

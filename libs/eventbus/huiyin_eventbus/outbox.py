@@ -16,12 +16,13 @@ from zlib import crc32
 
 import uuid_utils
 from sqlalchemy import func as sql
-from sqlalchemy import insert, select, true
+from sqlalchemy import select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from huiyin_contracts.event import Envelope, Event
 from huiyin_eventbus import headers, tracing
+from huiyin_eventbus.bulk import insert_rows
 from huiyin_eventbus.errors import EventTooLarge
 from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
 from huiyin_eventbus.subscriptions import Received
@@ -67,7 +68,7 @@ async def append(tx: AsyncConnection, *events: Event | Outgoing) -> None:
     sequences = await _draw_sequences(tx, outgoing)
     now = datetime.now(UTC)
     rows = [_row(each, sequence, now=now) for each, sequence in zip(outgoing, sequences, strict=True)]
-    await tx.execute(insert(outbox), rows)
+    await insert_rows(tx, outbox, rows)
 
 
 async def outbox_backlog(tx: AsyncConnection) -> Backlog:
