@@ -63,11 +63,13 @@ async def store_effects(tx: AsyncConnection, received: Sequence[Received[Probe]]
 class BusDriver:
     """A bus with one kind of event, one database and one group, all the test's own."""
 
-    def __init__(self, kafka: KafkaSettings, database: Database, *, event: type[Probe]) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, database: Database, *, event: type[Probe], group: str | None = None
+    ) -> None:
         self.kafka = kafka
         self.database = database
         self.event = event
-        self.group = f"group-{uuid.uuid4().hex[:12]}"
+        self.group = group or f"group-{uuid.uuid4().hex[:12]}"
         self._running: list[Relay | Consumer] = []
 
     @property
