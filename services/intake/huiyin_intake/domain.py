@@ -1,9 +1,8 @@
 """Rules of the front door: when two posts are the same thing, and what a post must say to be one."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_FEEDBACK_BYTES: Final = 256 * 1024
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -11,8 +10,7 @@ MAX_AHEAD: Final = timedelta(days=1)
 """How far a channel's clock may run ahead of ours before its times are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class NaturalKey:
+class NaturalKey(NamedTuple):
     """What makes a feedback the same thing when it is sent twice: channel, our account there, the channel's own id."""
 
     channel: str

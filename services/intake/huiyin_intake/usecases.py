@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Final
 
 import structlog
@@ -12,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.idempotency import Claim, StoredAnswer, find_answers, remember
 from huiyin_contracts.feedback import FeedbackReceived
+from huiyin_eventbus.bulk import insert_new_rows
 from huiyin_eventbus.outbox import append
-from huiyin_eventbus.rows import insert_into
 from huiyin_intake import queries
 from huiyin_intake.domain import NaturalKey, fingerprint
 from huiyin_intake.models import feedback
@@ -29,17 +30,13 @@ class Submission:
     """A valid post on its way into the store, already carrying the id it will have if it is new."""
 
     event: FeedbackReceived
+    natural_key: NaturalKey
     content: str
     """The event as JSON, encoded once."""
     fingerprint: str
     posted_by: str
     claim: Claim | None = None
     """The post's `Idempotency-Key`, when it has one."""
-
-    @property
-    def natural_key(self) -> NaturalKey:
-        """Return what makes it the same thing when it is sent twice."""
-        return NaturalKey(self.event.channel, self.event.account, self.event.external_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,10 @@ def submission_of(
     """Return a post with its id, time of receipt and fingerprint; touches no store."""
     given = vars(post) | {"account": post.account or ""}
     event = FeedbackReceived(feedback_id=str(uuid_utils.uuid7()), received_at=now, **given)
+    natural_key = NaturalKey(event.channel, event.account, event.external_id)
     content = event.model_dump_json()
-    return Submission(event, content, fingerprint(_said(event.kind, content)), posted_by, claim)
+    said = fingerprint(_said(event.kind, content))
+    return Submission(event, natural_key, content, said, posted_by, claim)
 
 
 def _said(kind: str, content: str) -> bytes:
@@ -100,24 +99,16 @@ async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission
 
 
 async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[NaturalKey, queries.Stored]:
-    if not fresh:
-        return {}
-    put = insert_into(tx.dialect.name, feedback)
-    once = put.on_conflict_do_nothing(index_elements=["channel", "account", "external_id"])
-    await tx.execute(once, [_row(submission) for submission in fresh])
-    return await queries.stored_under(tx, [submission.natural_key for submission in fresh])
+    """Put new posts in and return what is stored under each natural key; asks only when something was there."""
+    # In the order of keys: two processes that store the same posts would else lock them crosswise.
+    ordered = sorted(fresh, key=_by_natural_key)
+    count = await insert_new_rows(tx, feedback, [_row(each) for each in ordered])
+    if count == len(fresh):
+        return {each.natural_key: queries.Stored(each.event.feedback_id, each.fingerprint) for each in fresh}
+    return await queries.stored_under(tx, [each.natural_key for each in fresh])
 
 
-async def _remember(
-    tx: AsyncConnection, submissions: Sequence[Submission], receipts: Sequence[Receipt]
-) -> None:
-    answers = {
-        each.claim: (HTTPStatus.ACCEPTED.value, receipt.answer().model_dump_json().encode())
-        for each, receipt in zip(submissions, receipts, strict=True)
-        if each.claim and receipt.answered is None
-    }
-    if answers:
-        await remember(tx, answers, now=submissions[0].event.received_at)
+_by_natural_key: Final = attrgetter("natural_key")
 
 
 def _row(submission: Submission) -> dict[str, object]:
@@ -133,6 +124,18 @@ def _row(submission: Submission) -> dict[str, object]:
         "fingerprint": submission.fingerprint,
         "content": submission.content,
     }
+
+
+async def _remember(
+    tx: AsyncConnection, submissions: Sequence[Submission], receipts: Sequence[Receipt]
+) -> None:
+    answers = {
+        each.claim: (HTTPStatus.ACCEPTED.value, receipt.answer().model_dump_json().encode())
+        for each, receipt in zip(submissions, receipts, strict=True)
+        if each.claim and receipt.answered is None
+    }
+    if answers:
+        await remember(tx, answers, now=submissions[0].event.received_at)
 
 
 def _receipt(submission: Submission, stored: queries.Stored) -> Receipt:
