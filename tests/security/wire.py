@@ -73,3 +73,17 @@ def only_answer(received: bytes) -> Answer:
     found = answers(received)
     assert len(found) == 1, received[:2000]
     return found[0]
+
+
+KNOCKS = {
+    "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+    "noise": bytes(range(256)) * 40,
+    "a frame of two gigabytes": b"\x7f\xff\xff\xff" + bytes(1000),
+    "a negative frame": b"\xff\xff\xff\xff" + bytes(1000),
+    "an empty frame": bytes(4),
+    "an unknown request": b"\0\0\0\x0c" + b"\x7f\xff" + bytes(10),
+    "a frame that never ends": b"\0\0\x10\0" + bytes(10),
+    "a million topics": b"\0\0\0\x12" + b"\0\x03\0\x01\0\0\0\x01\xff\xff" + b"\x00\x0f\x42\x40" + bytes(4),
+}
+"""What a stranger may send to a port that speaks Kafka."""

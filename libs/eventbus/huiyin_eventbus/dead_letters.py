@@ -24,6 +24,12 @@ State = Literal["open", "redriven", "discarded"]
 MOST: Final = 500
 """Dead letters that one call lists or redrives."""
 _LONGEST_SHOWN: Final = 64
+_PERSONAL: Final = frozenset(
+    {
+        "address", "answer", "author", "body", "email", "extra", "name", "names", "note", "order_id", "phone",
+        "sha256", "subject", "summary", "text",
+    }
+)  # fmt: skip
 _table: Final = dead_letter.c
 
 
@@ -159,14 +165,26 @@ async def discard_dead_letter(
 
 
 def mask(data: Any) -> Any:
-    """Return JSON data with free text replaced by its length: what has spaces, is long or is not plain ASCII."""
+    """Return JSON data with free text replaced by its length: what has spaces, is long or is not plain ASCII.
+
+    What stands under a name of personal data or of a secret is masked whatever it looks like: `Wang` could be an id.
+    """
     if isinstance(data, dict):
-        return {name: mask(value) for name, value in data.items()}
+        return {name: _masked(value) if name in _PERSONAL else mask(value) for name, value in data.items()}
     if isinstance(data, list):
         return [mask(value) for value in data]
     if isinstance(data, str) and not _is_plain(data):
         return f"<{len(data)} characters>"
     return data
+
+
+def _masked(data: Any) -> Any:
+    """Return JSON data with every string and number replaced; its shape stays."""
+    if isinstance(data, dict):
+        return {name: _masked(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_masked(value) for value in data]
+    return data if data is None or isinstance(data, bool) else f"<{len(str(data))} characters>"
 
 
 def _is_plain(text: str) -> bool:
