@@ -15,6 +15,15 @@ Headers = dict[str, bytes]
 Kind = Callable[[Headers, bytes], tuple[Headers, bytes | None]]
 
 _MEGABYTE: Final = 1_000_000
+PUBLISHERS: Final = {
+    "feedback.received": "intake",
+    "feedback.classified": "router",
+    "feedback.attached": "router",
+    "ticket.routed": "router",
+    "ticket.progressed": "desk",
+    "sla.scheduled": "sla",
+}
+"""Whose topics can be poisoned so that nothing but the poison itself is wrong with a record."""
 
 KINDS: Final[Mapping[str, Kind]] = {
     "not JSON": lambda headers, _: (headers, b"{half an event"),
@@ -27,6 +36,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         headers | {"ce_dataschema": headers["ce_dataschema"].replace(b"/1.0", b"/2.0")},
         value,
     ),
+    "another publisher": lambda headers, value: (headers | {"ce_source": b"/services/nobody"}, value),
     "no envelope": lambda _, value: ({}, value),
     "a number that is none": lambda headers, value: (headers | {"ce_sequence": b"many"}, value),
     "a megabyte of nothing": lambda headers, _: (headers, b"0" * _MEGABYTE),
@@ -70,7 +80,7 @@ class Poisoner:
             "content-type": b"application/json",
             "ce_specversion": b"1.0",
             "ce_id": str(UUID(int=self._dice.getrandbits(128))).encode(),
-            "ce_source": b"/tests/poison",
+            "ce_source": f"/services/{PUBLISHERS[topic]}".encode(),
             "ce_type": topic.encode(),
             "ce_time": datetime.now(UTC).isoformat().encode(),
             "ce_dataschema": f"https://huiyin.dev/schemas/{topic}/1.0".encode(),
