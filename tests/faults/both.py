@@ -6,3 +6,10 @@ from tests.faults.stack import POSTGRESQL, SQLITE
 
 ON_POSTGRESQL = pytest.param(POSTGRESQL, marks=[pytest.mark.postgresql, pytest.mark.kafka])
 on_both = pytest.mark.parametrize("kind", [SQLITE, ON_POSTGRESQL])
+kafka_in_soak = pytest.mark.parametrize(
+    "kind",
+    [SQLITE, pytest.param(POSTGRESQL, marks=[pytest.mark.postgresql, pytest.mark.kafka, pytest.mark.soak])],
+    indirect=True,
+    scope="session",
+)
+"""For tests that take `stack`: in CI on the embedded one alone, as what they break is the suite's and not the servers'."""

@@ -2,21 +2,22 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from tests.faults.history import ACCEPTED, accepted, lines
+from tests.faults.history import ACCEPTED, REFUSED, accepted, lines
 from tests.faults.stack import Stack, log_ends
 
 _FETCH = 500
 _SILENCE_SECONDS = 10
 
 
-def figures_of(stack: Stack) -> dict[str, Any]:
-    """Return the figures of everything that the stack's history tells, counted against its databases and its log."""
+def figures_of(stack: Stack, *, since: datetime) -> dict[str, Any]:
+    """Return how posts fared since a moment, and what became of everything that was ever posted to the stack."""
     given = accepted(stack.history.path)
     ids = {each for found in given.values() for each in found}
     stored = Counter(str(row[0]) for row in stack.rows("intake", "SELECT id FROM feedback"))
@@ -26,29 +27,40 @@ def figures_of(stack: Stack) -> dict[str, Any]:
     }
     log = list(read_log(stack.bootstrap))
     return {
-        "acknowledged": len(given),
+        "acknowledged": len(
+            {line["number"] for line in _posts(stack.history.path, since) if _is_taken(line)}
+        ),
+        "acknowledged_ever": len(given),
         "lost": len(ids - (stored.keys() & decided)),
         "doubled": sum(len(found) > 1 for found in given.values())
         + sum(count > 1 for count in stored.values()),
         "reordered": reordered(log),
         "republished": len(log) - len({(topic, event_id) for topic, _, event_id, _ in log}),
         "events": len(log),
-        **answer_times(stack.history.path),
+        **answer_times(_posts(stack.history.path, since)),
     }
 
 
-def answer_times(history: Path) -> dict[str, Any]:
+def answer_times(posts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return how posts were answered: p50 and p99 of the 202s in milliseconds, and how many posts failed how."""
-    posts = list(lines(history, "post"))
-    taken = sorted(line["seconds"] * 1000 for line in posts if line["status"] == ACCEPTED)
+    posts = list(posts)
+    taken = sorted(line["seconds"] * 1000 for line in posts if _is_taken(line))
     failed = Counter(
-        str(line["status"] or line["error"]) for line in posts if line["status"] not in {202, 422}
+        str(line["status"] or line["error"]) for line in posts if line["status"] not in {ACCEPTED, REFUSED}
     )
     return {
         "accept_p50_ms": percentile(taken, 50),
         "accept_p99_ms": percentile(taken, 99),
         "not_accepted": dict(failed),
     }
+
+
+def _posts(history: Path, since: datetime) -> Iterator[dict[str, Any]]:
+    return (line for line in lines(history, "post") if datetime.fromisoformat(line["at"]) >= since)
+
+
+def _is_taken(line: Mapping[str, Any]) -> bool:
+    return bool(line["status"] == ACCEPTED)
 
 
 def percentile(ordered: list[float], share: float) -> float | None:

@@ -109,7 +109,8 @@ class Result:
     def ok(self) -> bool:
         """Return whether nothing was found wrong."""
         judged = [*self.invariants.values(), *self.expectations.values()]
-        return all(each is not False for each in judged) and not self.figures.get("lost")
+        wrong = sum(self.figures[name] for name in ("lost", "doubled", "reordered"))
+        return all(each is not False for each in judged) and not wrong
 
     def story(self) -> str:
         """Return the whole result as readable JSON."""
@@ -181,7 +182,7 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         invariants=invariants,
         violations=violations,
         expectations=stage.expectations,
-        figures=figures_of(stack) | stage.figures,
+        figures=figures_of(stack, since=began_at) | stage.figures,
     )
 
 

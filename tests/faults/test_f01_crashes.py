@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 from huiyin_failpoints import LABELS
+from tests.faults.both import kafka_in_soak
 from tests.faults.crash_faults import BROKER_PLAN, EVERYWHERE, F1, F1_UP, ONCE, OTHERWISE
 from tests.faults.scenario import run
 from tests.faults.stack import SQLITE, Stack
@@ -16,6 +17,7 @@ def test_every_labelled_place_is_in_the_plan() -> None:
         assert {*places, *OTHERWISE} == set(LABELS)
 
 
+@kafka_in_soak
 def test_a_process_killed_at_any_place_loses_and_doubles_nothing(stack: Stack, tmp_path: Path) -> None:
     result = run(F1, stack.kind, seed=1, folder=tmp_path, stack=stack)
 
