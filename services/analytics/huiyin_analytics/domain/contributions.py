@@ -7,7 +7,7 @@ the one that did or missed the work; before any work, the one where the case sta
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -87,7 +87,20 @@ _ENDS: Final = frozenset({Step.REOPENED.value, Step.ARCHIVED.value, Step.MERGED.
 
 def contribution_of(ledger: Ledger, zone: ZoneInfo) -> Contribution:
     """Return all that a case adds to the rollup, by cell."""
-    return _Count(ledger, zone).everything() if ledger else {}
+    return _Count(ledger, zone).sum_of(_PARTS) if ledger else {}
+
+
+def contributions_apart(before: Ledger, entered: Ledger, zone: ZoneInfo) -> tuple[Contribution, Contribution]:
+    """Return what a case added and what it adds with the facts entered, both without what is surely the same.
+
+    Most facts change one part: what is known of the work says nothing of when the feedback came.
+    """
+    after = _Count({**before, **entered}, zone)
+    if not before:
+        return {}, after.sum_of(_PARTS)
+    old = _Count(before, zone)
+    parts = _PARTS if old.place != after.place else _parts_of(entered)
+    return old.sum_of(parts), after.sum_of(parts)
 
 
 def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cell, Tally]]:
@@ -96,6 +109,11 @@ def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cel
         old, new = before.get(cell, _NOTHING), after.get(cell, _NOTHING)
         if old != new:
             yield cell, Tally(new.n - old.n, new.total - old.total)
+
+
+def days_of(contribution: Contribution) -> set[str]:
+    """Return the days on which a case counts."""
+    return {cell.day for cell in contribution}
 
 
 _NOTHING: Final = Tally(0, 0)
@@ -118,20 +136,22 @@ class _Count:
         self._facts = by_kind(ledger)
         self._routings = sorted(self._facts.get(Kind.ROUTED, ()), key=_number)
         self._steps = [fact.said for fact in self._facts.get(Kind.STEP, ())]
-        self._place = self._known_place()
+        self.place = self._known_place()
         self._cells: dict[Cell, Tally] = {}
 
-    def everything(self) -> Contribution:
-        """Return the sum of all that the ledger says."""
-        self._count_volumes()
-        self._count_decision()
+    def sum_of(self, parts: "Iterable[_Part]") -> Contribution:
+        """Return the sum of what the ledger says in these parts."""
+        for add_part in parts:
+            add_part(self)
+        return self._cells
+
+    def count_work(self) -> None:
+        """Add routings and steps."""
         if self._routings:
             self._count_routings([fact.said for fact in self._routings])
         if self._steps:
             self._count_steps()
             self._count_spans()
-        self._count_clocks()
-        return self._cells
 
     def _said(self, kind: Kind) -> Mapping[str, Any] | None:
         """Return the one fact of a kind, None when it is not known."""
@@ -154,7 +174,8 @@ class _Count:
             tail=(origin.get("store") or "", labels.get("urgency") or ""),
         )
 
-    def _count_volumes(self) -> None:
+    def count_volumes(self) -> None:
+        """Add what came in, and what became of it."""
         classified = self._said(Kind.CLASSIFIED)
         if classified is not None:
             self._add(Measure.OUTCOME, classified["occurred_at"], variant=classified["outcome"])
@@ -168,7 +189,8 @@ class _Count:
         if nps is not None:
             self._add(Measure.NPS, at, bucket=nps, total=nps)
 
-    def _count_decision(self) -> None:
+    def count_decision(self) -> None:
+        """Add how the feedback was decided."""
         attached = self._said(Kind.ATTACHED)
         if attached is not None:
             self._add(Measure.ATTACHED, attached["at"], variant=attached["reason"])
@@ -215,7 +237,8 @@ class _Count:
         first = {1: self._routings[0].said["at"]} if self._routings else {}
         return first | reopenings
 
-    def _count_clocks(self) -> None:
+    def count_clocks(self) -> None:
+        """Add deadlines kept, missed and warned of."""
         for fact in self._facts.get(Kind.WARNED, ()):
             self._add_clock(Measure.WARNED, fact.said, at=fact.said["at"])
         for fact in self._facts.get(Kind.CLOCK, ()):
@@ -247,7 +270,7 @@ class _Count:
         total: int = 0,
         department: str | None = None,
     ) -> None:
-        head, standing, tail = self._place
+        head, standing, tail = self.place
         where = standing if department is None else department
         # From one tuple: naming eleven fields costs more than all the rest, and this runs several times per event.
         cell = Cell._make(  # noqa: SLF001 - public, whatever its name looks like
@@ -255,6 +278,27 @@ class _Count:
         )
         known = self._cells.get(cell)
         self._cells[cell] = Tally(1, total) if known is None else Tally(known.n + 1, known.total + total)
+
+
+_Part = Callable[[_Count], None]
+_PART_OF: Final[Mapping[Kind, _Part]] = {
+    Kind.RECEIVED: _Count.count_volumes,
+    Kind.CLASSIFIED: _Count.count_volumes,
+    Kind.DECIDED: _Count.count_decision,
+    Kind.ATTACHED: _Count.count_decision,
+    Kind.ROUTED: _Count.count_work,
+    Kind.STEP: _Count.count_work,
+    Kind.CLOCK: _Count.count_clocks,
+    Kind.WARNED: _Count.count_clocks,
+    Kind.BREACHED: _Count.count_clocks,
+    Kind.RETRACTED: _Count.count_clocks,
+}
+"""The part of a contribution that facts of a kind belong to; each part also depends on where the case is counted."""
+_PARTS: Final = tuple(dict.fromkeys(_PART_OF.values()))
+
+
+def _parts_of(ledger: Ledger) -> Iterable[_Part]:
+    return dict.fromkeys(_PART_OF[fact.kind] for fact in ledger.values())
 
 
 def is_silent(fact: Fact) -> bool:

@@ -16,6 +16,8 @@ from huiyin_analytics.domain.contributions import (
     CELL_COLUMNS,
     Cell,
     contribution_of,
+    contributions_apart,
+    days_of,
     differences,
     is_silent,
 )
@@ -25,8 +27,8 @@ from huiyin_analytics.errors import ProjectionMissing
 from huiyin_analytics.models import case_day, case_ledger, rollup
 from huiyin_analytics.queries import Projection
 from huiyin_contracts.event import Event
-from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
+from huiyin_eventbus.upserts import BulkUpsert
 
 _NO_LEDGER: Final[Ledger] = {}
 
@@ -82,12 +84,15 @@ class _Change:
         self.ledgers[case_id] = after
         if all(is_silent(fact) and is_silent(before.get(name, fact)) for name, fact in entered.items()):
             return
-        old, new = contribution_of(before, self._zone), contribution_of(after, self._zone)
+        old, new = contributions_apart(before, entered, self._zone)
         for cell, tally in differences(old, new):
             sums = self.cells.setdefault(cell, [0, 0])
             sums[0] += tally.n
             sums[1] += tally.total
-        old_days, new_days = {cell.day for cell in old}, {cell.day for cell in new}
+        old_days, new_days = days_of(old), days_of(new)
+        if not old_days <= new_days:
+            # On a day that one part has left, another part may still count.
+            new_days = days_of(contribution_of(after, self._zone))
         self.new_days += [(day, case_id) for day in new_days - old_days]
         self.old_days += [(day, case_id) for day in old_days - new_days]
 
@@ -108,14 +113,14 @@ def _day_rows(projection_id: int, days: Iterable[tuple[str, str]]) -> list[Mappi
     return [{"b_projection": projection_id, "b_day": day, "b_id": case_id} for day, case_id in sorted(days)]
 
 
-_PUT_LEDGERS: Final = BulkInsert(
+_PUT_LEDGERS: Final = BulkUpsert(
     case_ledger,
     ("projection", "id", "facts"),
     conflict=lambda put: put.on_conflict_do_update(
         index_elements=["projection", "id"], set_={"facts": put.excluded.facts}
     ),
 )
-_ADD_DAYS: Final = BulkInsert(
+_ADD_DAYS: Final = BulkUpsert(
     case_day,
     ("projection", "day", "id"),
     conflict=lambda put: put.on_conflict_do_nothing(index_elements=["projection", "day", "id"]),
@@ -127,7 +132,7 @@ _DROP_DAYS: Final = delete(case_day).where(
 )
 
 
-_ADD_TO_CELLS: Final = BulkInsert(
+_ADD_TO_CELLS: Final = BulkUpsert(
     rollup,
     ("projection", *CELL_COLUMNS, "n", "total"),
     conflict=lambda put: put.on_conflict_do_update(

@@ -1,0 +1,105 @@
+"""Rows written in bulk are what the same rows are when SQLAlchemy writes them, on both databases."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    insert,
+    select,
+)
+
+from huiyin_chassis.db import Database
+from huiyin_eventbus.columns import Json, UtcDateTime
+from huiyin_eventbus.upserts import BulkUpsert
+
+METADATA = MetaData()
+thing = Table(
+    "thing",
+    METADATA,
+    Column("id", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("at", UtcDateTime),
+    Column("said", Json, nullable=False),
+    Column("seen", Boolean),
+    PrimaryKeyConstraint("id"),
+)
+COLUMNS = ("id", "n", "at", "said", "seen")
+NOON = datetime(2026, 11, 20, 12, 0, 0, 1, tzinfo=UTC)
+ROWS: list[tuple[Any, ...]] = [
+    ("a", 1, NOON, {"zh-CN": "壶嘴漏水 \"'", "n": [1, None, 2.5]}, True),
+    ("b", -(2**40), NOON.astimezone(timezone(timedelta(hours=8))), [], False),
+    ("c", 0, None, "text", None),
+]
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    async with database.writing() as tx:
+        await tx.run_sync(METADATA.create_all)
+    yield database
+    await database.close()
+
+
+async def stored(database: Database) -> list[tuple[Any, ...]]:
+    async with database.reading() as tx:
+        return [tuple(row) for row in await tx.execute(select(thing).order_by(thing.c.id))]
+
+
+async def test_rows_are_stored_as_a_plain_insert_stores_them(database: Database) -> None:
+    async with database.writing() as tx:
+        await BulkUpsert(thing, COLUMNS).write(tx, ROWS)
+    in_bulk = await stored(database)
+
+    async with database.writing() as tx:
+        await tx.execute(thing.delete())
+        await tx.execute(insert(thing), [dict(zip(COLUMNS, row, strict=True)) for row in ROWS])
+    assert in_bulk == await stored(database)
+    assert [row[0] for row in in_bulk] == ["a", "b", "c"]
+
+
+async def test_what_is_there_already_is_met_as_the_conflict_says(database: Database) -> None:
+    adding = BulkUpsert(
+        thing,
+        COLUMNS,
+        conflict=lambda put: put.on_conflict_do_update(
+            index_elements=["id"], set_={"n": thing.c.n + put.excluded.n}
+        ),
+    )
+    async with database.writing() as tx:
+        await adding.write(tx, ROWS)
+
+        await adding.write(tx, [("a", 41, None, {}, None), ("d", 7, None, {}, None)])
+
+    assert [row[:2] for row in await stored(database)] == [("a", 42), ("b", -(2**40)), ("c", 0), ("d", 7)]
+
+
+async def test_no_rows_are_no_statement(database: Database) -> None:
+    async with database.writing() as tx:
+        await BulkUpsert(thing, COLUMNS).write(tx, [])
+
+    assert await stored(database) == []
+
+
+async def test_columns_that_are_left_out_stay_empty(database: Database) -> None:
+    async with database.writing() as tx:
+        await BulkUpsert(thing, ("id", "n", "said")).write(tx, [("a", 1, {})])
+
+    assert await stored(database) == [("a", 1, None, {}, None)]
+
+
+async def test_columns_out_of_the_tables_order_are_refused_on_sqlite(tmp_path: Any) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    async with database.writing() as tx:
+        with pytest.raises(ValueError, match="out of order"):
+            await BulkUpsert(thing, ("n", "id", "said")).write(tx, [(1, "a", {})])
+    await database.close()
