@@ -11,17 +11,20 @@ from typing import Final
 from huiyin_chassis.errors import DataDirIsNewer, DataDirUnusable
 
 LAYOUT: Final = 1
+_OWNER_ONLY: Final = 0o077
 BROKER_LOG: Final = "broker.db"
 BROKER_PORT: Final = "broker.port"
 ADMIN_KEY: Final = "admin.key.sha256"
 
 
 def open_data_dir(folder: Path) -> Path:
-    """Make the folder if need be, and return its absolute path.
+    """Make the folder if need be, and return its absolute path; files this process makes from now on are its owner's only.
 
     Raises DataDirUnusable when it cannot be written, DataDirIsNewer when a later version of Huiyin laid it out.
     """
     folder = folder.absolute()
+    # SQLite makes its files by the umask: what customers said is no more for others to read than the keys are.
+    os.umask(_OWNER_ONLY)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
