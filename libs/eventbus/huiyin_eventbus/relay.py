@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
-from huiyin_eventbus import headers, metrics
+from huiyin_eventbus import metrics
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
 from huiyin_eventbus.outbox import outbox_backlog
+from huiyin_eventbus.packing import Pack, pack
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
 from huiyin_failpoints import reach
 
@@ -117,12 +118,12 @@ class Relay:
         reach("relay.before_produce")
         async with asyncio.timeout(self._settings.deadline.total_seconds()):
             producer = self._producer or await self._new_producer()
-            await self._know_topics({row.topic for row in rows})
-            # Sends are in the order of the rows and within one partition the producer keeps it.
-            middle = len(rows) // 2
-            acknowledgements = await self._send(producer, rows[:middle])
+            packs = pack(producer, rows, partitions=await self._partitions(producer, rows))
+            # Sent in the order of the rows, and within one partition the producer keeps it.
+            middle = len(packs) // 2
+            acknowledgements = await _send(producer, packs[:middle])
             reach("relay.mid_batch")
-            acknowledgements += await self._send(producer, rows[middle:])
+            acknowledgements += await _send(producer, packs[middle:])
             outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -130,15 +131,10 @@ class Relay:
         reach("relay.after_produce")
         metrics.published_total.labels(self._service).inc(len(rows))
 
-    async def _send(
-        self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]
-    ) -> list[asyncio.Future[RecordMetadata]]:
-        return [
-            await producer.send(
-                row.topic, row.payload, key=row.key.encode(), headers=headers.from_text(row.headers)
-            )
-            for row in rows
-        ]
+    async def _partitions(self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> dict[str, int]:
+        topics = {row.topic for row in rows}
+        await self._know_topics(topics)
+        return {topic: len(await producer.partitions_for(topic)) for topic in topics}
 
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = make_producer(self._kafka, name=f"{self._service}-relay")
@@ -174,3 +170,7 @@ class Relay:
         producer, self._producer = self._producer, None
         if producer is not None:
             await drop_producer(producer)
+
+
+async def _send(producer: AIOKafkaProducer, packs: Sequence[Pack]) -> list[asyncio.Future[RecordMetadata]]:
+    return [await producer.send_batch(each.batch, each.topic, partition=each.partition) for each in packs]
