@@ -48,7 +48,7 @@ case_ledger: Final = Table(
     Column("facts", Json, nullable=False),
     PrimaryKeyConstraint("projection", "id"),
 )
-"""All facts known of a case, in the form of `domain.ledger.to_json`."""
+"""All facts known of a case: a `domain.ledger.Ledger`."""
 
 case_day: Final = Table(
     "case_day",

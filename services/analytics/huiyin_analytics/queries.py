@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics.domain.contributions import CELL_COLUMNS, Cell, Tally, contribution_of
-from huiyin_analytics.domain.ledger import Ledger, from_json
+from huiyin_analytics.domain.ledger import Ledger
 from huiyin_analytics.domain.metrics import Figure
 from huiyin_analytics.domain.questions import Question, Read, behind
 from huiyin_analytics.errors import ProjectionMissing
@@ -87,14 +87,14 @@ async def find_ledgers(tx: AsyncConnection, projection_id: int, case_ids: Iterab
     dialect = tx.dialect.name
     values = {"projection": projection_id, **bind_rows(dialect, _ID, [(case_id,) for case_id in case_ids])}
     found = await tx.execute(_ledgers(dialect), values)
-    return {case_id: from_json(facts) for case_id, facts in found}
+    return dict(found.tuples().all())
 
 
 async def all_ledgers(tx: AsyncConnection, projection_id: int) -> AsyncIterator[tuple[str, Ledger]]:
     """Give every case and its ledger, by id."""
     wanted = select(case_ledger.c.id, case_ledger.c.facts).where(case_ledger.c.projection == projection_id)
-    async for case_id, facts in await tx.stream(wanted.order_by(case_ledger.c.id)):
-        yield case_id, from_json(facts)
+    async for case_id, ledger in await tx.stream(wanted.order_by(case_ledger.c.id)):
+        yield case_id, ledger
 
 
 async def ledgers_after(
@@ -104,7 +104,7 @@ async def ledgers_after(
     row = case_ledger.c
     wanted = select(row.id, row.facts).where(row.projection == projection_id, row.id > case_id)
     found = await tx.execute(wanted.order_by(row.id).limit(limit))
-    return [(found_id, from_json(facts)) for found_id, facts in found]
+    return [(found_id, ledger) for found_id, ledger in found]
 
 
 async def read_sums(
@@ -152,8 +152,7 @@ async def cases_behind(
     asked_for = PageAsked(MOST_READ, request.cursor)
     rows = (await tx.execute(paginate(select_days(kept.id, asked), *keys, request=asked_for))).all()
     for place, row in enumerate(rows[:MOST_READ]):
-        ledger = from_json(row.facts)
-        figure = behind(asked, contribution_of(ledger, zone), day=row.day, sees=principal.sees)
+        figure = behind(asked, contribution_of(row.facts, zone), day=row.day, sees=principal.sees)
         if figure.numerator or figure.denominator:
             found.append(Behind(row.id, row.day, figure))
         if len(found) == request.limit and place + 1 < len(rows):

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huiyin_analytics.domain.buckets import bucket_of
-from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, by_kind
+from huiyin_analytics.domain.ledger import Entry, Kind, Ledger, Said, by_kind, kind_of
 from huiyin_contracts.vocabulary import ClockState, Step
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -87,20 +87,25 @@ _ENDS: Final = frozenset({Step.REOPENED.value, Step.ARCHIVED.value, Step.MERGED.
 
 def contribution_of(ledger: Ledger, zone: ZoneInfo) -> Contribution:
     """Return all that a case adds to the rollup, by cell."""
-    return _Count(ledger, zone).sum_of(_PARTS) if ledger else {}
+    if not ledger:
+        return {}
+    facts = by_kind(ledger)
+    return _Count(facts, _place_of(facts), zone).sum_of(_PARTS)
 
 
 def contributions_apart(before: Ledger, entered: Ledger, zone: ZoneInfo) -> tuple[Contribution, Contribution]:
-    """Return what a case added and what it adds with the facts entered, both without what is surely the same.
+    """Return what a case added and what it adds with the entries entered, both without what is surely the same.
 
     Most facts change one part: what is known of the work says nothing of when the feedback came.
     """
-    after = _Count({**before, **entered}, zone)
+    after = by_kind({**before, **entered})
+    place = _place_of(after)
     if not before:
-        return {}, after.sum_of(_PARTS)
-    old = _Count(before, zone)
-    parts = _PARTS if old.place != after.place else _parts_of(entered)
-    return old.sum_of(parts), after.sum_of(parts)
+        return {}, _Count(after, place, zone).sum_of(_PARTS)
+    facts = by_kind(before)
+    old_place = _place_of(facts)
+    parts = _PARTS if place != old_place else _parts_of(entered)
+    return _Count(facts, old_place, zone).sum_of(parts), _Count(after, place, zone).sum_of(parts)
 
 
 def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cell, Tally]]:
@@ -128,15 +133,44 @@ class _Place(NamedTuple):
     tail: tuple[str, str]
 
 
+_Facts = Mapping[str, Sequence[Said]]
+
+
+def _place_of(facts: _Facts) -> _Place:
+    classified, routed = _only(facts, Kind.CLASSIFIED), _last(facts.get(Kind.ROUTED))
+    standing = routed or classified
+    labels = classified or standing or _UNKNOWN
+    origin = labels or _only(facts, Kind.RECEIVED) or _only(facts, Kind.ATTACHED) or _UNKNOWN
+    return _Place(
+        head=(
+            origin.get("channel") or "",
+            labels.get("nature") or "",
+            labels.get("type") or "",
+            labels.get("subtype") or "",
+        ),
+        department=(standing["department"] if standing else None) or "",
+        tail=(origin.get("store") or "", labels.get("urgency") or ""),
+    )
+
+
+def _only(facts: _Facts, kind: Kind) -> Mapping[str, Any] | None:
+    """Return what the one fact of a kind said, None when it is not known."""
+    found = facts.get(kind)
+    return found[0][1] if found else None
+
+
+def _last(routings: Sequence[Said] | None) -> Mapping[str, Any] | None:
+    """Return what the newest of the routings said."""
+    return max(routings, key=_number)[1] if routings else None
+
+
 class _Count:
     """Adds up one case."""
 
-    def __init__(self, ledger: Ledger, zone: ZoneInfo) -> None:
+    def __init__(self, facts: _Facts, place: _Place, zone: ZoneInfo) -> None:
+        self._facts = facts
+        self._place = place
         self._zone = zone
-        self._facts = by_kind(ledger)
-        self._routings = sorted(self._facts.get(Kind.ROUTED, ()), key=_number)
-        self._steps = [fact.said for fact in self._facts.get(Kind.STEP, ())]
-        self.place = self._known_place()
         self._cells: dict[Cell, Tally] = {}
 
     def sum_of(self, parts: "Iterable[_Part]") -> Contribution:
@@ -145,41 +179,12 @@ class _Count:
             add_part(self)
         return self._cells
 
-    def count_work(self) -> None:
-        """Add routings and steps."""
-        if self._routings:
-            self._count_routings([fact.said for fact in self._routings])
-        if self._steps:
-            self._count_steps()
-            self._count_spans()
-
-    def _said(self, kind: Kind) -> Mapping[str, Any] | None:
-        """Return the one fact of a kind, None when it is not known."""
-        found = self._facts.get(kind)
-        return found[0].said if found else None
-
-    def _known_place(self) -> _Place:
-        classified = self._said(Kind.CLASSIFIED)
-        standing = self._routings[-1].said if self._routings else classified
-        labels = classified or standing or _UNKNOWN
-        origin = classified or standing or self._said(Kind.RECEIVED) or self._said(Kind.ATTACHED) or _UNKNOWN
-        return _Place(
-            head=(
-                origin.get("channel") or "",
-                labels.get("nature") or "",
-                labels.get("type") or "",
-                labels.get("subtype") or "",
-            ),
-            department=(standing["department"] if standing else None) or "",
-            tail=(origin.get("store") or "", labels.get("urgency") or ""),
-        )
-
     def count_volumes(self) -> None:
         """Add what came in, and what became of it."""
-        classified = self._said(Kind.CLASSIFIED)
+        classified = _only(self._facts, Kind.CLASSIFIED)
         if classified is not None:
             self._add(Measure.OUTCOME, classified["occurred_at"], variant=classified["outcome"])
-        received = self._said(Kind.RECEIVED)
+        received = _only(self._facts, Kind.RECEIVED)
         if received is None:
             return
         at, rating, nps = received["occurred_at"], received["rating"], received["nps"]
@@ -191,26 +196,37 @@ class _Count:
 
     def count_decision(self) -> None:
         """Add how the feedback was decided."""
-        attached = self._said(Kind.ATTACHED)
+        attached = _only(self._facts, Kind.ATTACHED)
         if attached is not None:
             self._add(Measure.ATTACHED, attached["at"], variant=attached["reason"])
-        decided = self._said(Kind.DECIDED)
+        decided = _only(self._facts, Kind.DECIDED)
         if decided is not None:
             self._add_span(Measure.CLASSIFICATION_TIME, decided["received_at"], decided["at"])
 
-    def _count_routings(self, routings: Sequence[Mapping[str, Any]]) -> None:
+    def count_work(self) -> None:
+        """Add routings and steps."""
+        routings = [said for _, said in sorted(self._facts.get(Kind.ROUTED, ()), key=_number)]
+        steps = [said for _, said in self._facts.get(Kind.STEP, ())]
+        if routings:
+            self._count_routings(routings, steps)
+        if steps:
+            self._count_steps(steps)
+            self._count_spans(routings, steps)
+
+    def _count_routings(
+        self, routings: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]
+    ) -> None:
         first, *others = routings
         self._add(Measure.ROUTED, first["at"])
         for said in others:
             self._add(Measure.REROUTED, said["at"], department=said["department"])
-        ends = [said for said in self._steps if said["step"] in _ENDS]
-        last = max(ends, key=_version, default=None)
+        last = max((said for said in steps if said["step"] in _ENDS), key=_version, default=None)
         if last is not None and last["step"] != Step.REOPENED:
             measure = Measure.CLOSED if last["step"] == Step.ARCHIVED else Measure.MERGED
             self._add(measure, first["at"])
 
-    def _count_steps(self) -> None:
-        for said in self._steps:
+    def _count_steps(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        for said in steps:
             measure = _COUNTED.get(said["step"])
             if measure is not None:
                 self._add(measure, said["at"], department=said["department"])
@@ -218,10 +234,10 @@ class _Count:
                 variant = "satisfied" if said["satisfied"] else "unsatisfied"
                 self._add(Measure.REVIEWED, said["at"], variant=variant, department=said["department"])
 
-    def _count_spans(self) -> None:
+    def _count_spans(self, routings: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> None:
         """Count the durations of each cycle by itself: a reopened ticket is not as slow as it is old."""
-        for cycle, started_at in self._cycles().items():
-            own = [said for said in self._steps if said["cycle"] == cycle]
+        for cycle, started_at in _cycles(routings, steps).items():
+            own = [said for said in steps if said["cycle"] == cycle]
             answer = min((said for said in own if said["step"] in _ANSWERS), key=_version, default=None)
             solution = min(
                 (said for said in own if said["step"] == Step.RESOLVED), key=_version, default=None
@@ -231,22 +247,16 @@ class _Count:
             if solution is not None:
                 self._add_span(Measure.RESOLUTION_TIME, started_at, solution["at"], solution["department"])
 
-    def _cycles(self) -> dict[int, str]:
-        """Return when each cycle began: with the first routing, then with each reopening."""
-        reopenings = {said["cycle"]: said["at"] for said in self._steps if said["step"] == Step.REOPENED}
-        first = {1: self._routings[0].said["at"]} if self._routings else {}
-        return first | reopenings
-
     def count_clocks(self) -> None:
         """Add deadlines kept, missed and warned of."""
-        for fact in self._facts.get(Kind.WARNED, ()):
-            self._add_clock(Measure.WARNED, fact.said, at=fact.said["at"])
-        for fact in self._facts.get(Kind.CLOCK, ()):
-            if has_met(fact):
-                self._add_clock(Measure.MET, fact.said, at=fact.said["met_at"])
+        for _, said in self._facts.get(Kind.WARNED, ()):
+            self._add_clock(Measure.WARNED, said, at=said["at"])
+        for _, said in self._facts.get(Kind.CLOCK, ()):
+            if _has_met(said):
+                self._add_clock(Measure.MET, said, at=said["met_at"])
         breaches = self._facts.get(Kind.BREACHED)
         if breaches:
-            for said in _standing_breaches(breaches, self._facts.get(Kind.RETRACTED, [])):
+            for said in _standing_breaches(breaches, self._facts.get(Kind.RETRACTED, ())):
                 self._add_clock(Measure.BREACHED, said, at=said["at"])
 
     def _add_clock(self, measure: Measure, said: Mapping[str, Any], *, at: str) -> None:
@@ -270,7 +280,7 @@ class _Count:
         total: int = 0,
         department: str | None = None,
     ) -> None:
-        head, standing, tail = self.place
+        head, standing, tail = self._place
         where = standing if department is None else department
         # From one tuple: naming eleven fields costs more than all the rest, and this runs several times per event.
         cell = Cell._make(  # noqa: SLF001 - public, whatever its name looks like
@@ -281,7 +291,7 @@ class _Count:
 
 
 _Part = Callable[[_Count], None]
-_PART_OF: Final[Mapping[Kind, _Part]] = {
+_PART_OF: Final[Mapping[str, _Part]] = {
     Kind.RECEIVED: _Count.count_volumes,
     Kind.CLASSIFIED: _Count.count_volumes,
     Kind.DECIDED: _Count.count_decision,
@@ -298,25 +308,32 @@ _PARTS: Final = tuple(dict.fromkeys(_PART_OF.values()))
 
 
 def _parts_of(ledger: Ledger) -> Iterable[_Part]:
-    return dict.fromkeys(_PART_OF[fact.kind] for fact in ledger.values())
+    parts = (_PART_OF.get(kind_of(name)) for name in ledger)
+    return dict.fromkeys(part for part in parts if part)
 
 
-def is_silent(fact: Fact) -> bool:
-    """Tell whether a fact adds nothing to any rollup, whatever else is known of its case."""
-    return fact.kind is Kind.CLOCK and not has_met(fact)
+def is_silent(name: str, entry: Entry) -> bool:
+    """Tell whether an entry adds nothing to any rollup, whatever else is known of its case."""
+    return kind_of(name) == Kind.CLOCK and not _has_met(entry[1])
 
 
-def has_met(clock: Fact) -> bool:
+def _has_met(clock: Mapping[str, Any]) -> bool:
     """Tell whether a clock's fact says that the work was done in time."""
-    return clock.said["state"] == ClockState.MET and clock.said["met_at"] is not None
+    return clock["state"] == ClockState.MET and clock["met_at"] is not None
 
 
-def _standing_breaches(breaches: list[Fact], retractions: list[Fact]) -> Iterator[Mapping[str, Any]]:
+def _cycles(routings: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Return when each cycle began: with the first routing, then with each reopening."""
+    reopenings = {said["cycle"]: said["at"] for said in steps if said["step"] == Step.REOPENED}
+    return ({1: routings[0]["at"]} if routings else {}) | reopenings
+
+
+def _standing_breaches(breaches: Iterable[Said], retractions: Iterable[Said]) -> Iterator[Mapping[str, Any]]:
     """Give the last breach of each clock that was told more often than taken back."""
-    retracted = Counter(fact.said["clock"] for fact in retractions)
+    retracted = Counter(said["clock"] for _, said in retractions)
     breached: dict[str, list[Mapping[str, Any]]] = {}
-    for fact in breaches:
-        breached.setdefault(fact.said["clock"], []).append(fact.said)
+    for _, said in breaches:
+        breached.setdefault(said["clock"], []).append(said)
     for clock, told in breached.items():
         if len(told) > retracted[clock]:
             yield max(told, key=lambda said: datetime.fromisoformat(said["at"]))
@@ -332,8 +349,8 @@ def _local_day(at: str, zone: ZoneInfo) -> str:
         return moment.date().isoformat()
 
 
-def _number(routing: Fact) -> int:
-    return int(routing.of)
+def _number(routing: Said) -> int:
+    return int(routing[0])
 
 
 def _version(said: Mapping[str, Any]) -> int:

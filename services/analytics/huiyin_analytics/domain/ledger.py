@@ -4,7 +4,7 @@ Of two facts of one name the one of higher rank holds. So a ledger depends on wh
 order or number: the log, read again from its beginning, gives the same ledger and therefore the same figures.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -42,18 +42,18 @@ class Fact(NamedTuple):
     @property
     def name(self) -> str:
         """Return what at most one fact of a case is called."""
-        return f"{self.kind} {self.of}" if self.of else self.kind
-
-    def outranks(self, other: "Fact") -> bool:
-        """Tell whether this one holds against another of the same name; of equals, whichever came is the same."""
-        if self.rank != other.rank:
-            return self.rank > other.rank
-        # Two tellings of one fact are alike; should they ever differ, the choice must not depend on the order.
-        return self.said != other.said and _text(self) > _text(other)
+        return f"{self.kind} {self.of}" if self.of else self.kind.value
 
 
-Ledger = Mapping[str, Fact]
-"""The facts of one case by name."""
+Said = tuple[str, Mapping[str, Any]]
+"""The `of` of a fact, and what it said."""
+Entry = Sequence[Any]
+"""What a ledger holds under a fact's name: its rank, and what it said."""
+Ledger = Mapping[str, Entry]
+"""The facts of one case by name, in the very form in which they are stored as JSON.
+
+They are not made into facts again: a ledger is read and written with every event, its entries are mostly passed on.
+"""
 
 
 def merged(ledger: Ledger, facts: Iterable[Fact]) -> Ledger:
@@ -62,38 +62,45 @@ def merged(ledger: Ledger, facts: Iterable[Fact]) -> Ledger:
     return {**ledger, **entered} if entered else ledger
 
 
-def news(ledger: Ledger, facts: Iterable[Fact]) -> Ledger:
-    """Return those of the facts that a ledger does not hold, or holds with a lower rank."""
-    entered: dict[str, Fact] = {}
+def news(ledger: Ledger, facts: Iterable[Fact]) -> dict[str, Entry]:
+    """Return the entries of those facts that a ledger does not hold, or holds with a lower rank."""
+    entered: dict[str, Entry] = {}
     for fact in facts:
         name = fact.name
         known = entered.get(name) or ledger.get(name)
-        if known is None or fact.outranks(known):
-            entered[name] = fact
+        entry = [fact.rank, fact.said]
+        if known is None or _outranks(entry, known):
+            entered[name] = entry
     return entered
 
 
-def by_kind(ledger: Ledger) -> dict[Kind, list[Fact]]:
-    """Return the facts by their kinds, none where there is no fact."""
-    found: dict[Kind, list[Fact]] = {}
-    for fact in ledger.values():
-        found.setdefault(fact.kind, []).append(fact)
-    return found
+def facts_of(ledger: Ledger) -> list[Fact]:
+    """Return the facts of a ledger; those of a kind that this version does not know are left out."""
+    named = ((*name.partition(" ")[::2], entry) for name, entry in ledger.items())
+    return [Fact(_KINDS[kind], said, of, rank) for kind, of, (rank, said) in named if kind in _KINDS]
 
 
-def to_json(ledger: Ledger) -> dict[str, Any]:
-    """Return a ledger as a JSON object."""
-    return {name: [fact.rank, fact.said] for name, fact in ledger.items()}
-
-
-def from_json(stored: Mapping[str, Any]) -> Ledger:
-    """Return the ledger that `to_json` stored; facts of a kind that this version does not know are left out."""
-    found = {}
-    for name, (rank, said) in stored.items():
+def by_kind(ledger: Ledger) -> dict[str, list[Said]]:
+    """Return what the facts of each kind said, by the value of the kind; each with its `of`."""
+    found: dict[str, list[Said]] = {}
+    for name, (_, said) in ledger.items():
         kind, _, of = name.partition(" ")
-        if kind in _KINDS:
-            found[name] = Fact(_KINDS[kind], said, of, rank)
+        found.setdefault(kind, []).append((of, said))
     return found
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of the fact of a name."""
+    return name.partition(" ")[0]
+
+
+def _outranks(entry: Entry, known: Entry) -> bool:
+    """Tell whether one entry holds against another of the same name; of equals, whichever came is the same."""
+    (rank, said), (known_rank, known_said) = entry, known
+    if rank != known_rank:
+        return bool(rank > known_rank)
+    # Two tellings of one fact are alike; should they ever differ, the choice must not depend on the order.
+    return said != known_said and _text(said) > _text(known_said)
 
 
 def stamp(at: datetime) -> str:
@@ -109,5 +116,5 @@ def earliest(at: datetime) -> int:
 _KINDS: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
 
 
-def _text(fact: Fact) -> str:
-    return repr(sorted(fact.said.items()))
+def _text(said: Mapping[str, Any]) -> str:
+    return repr(sorted(said.items()))

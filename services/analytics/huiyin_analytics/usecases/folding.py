@@ -22,7 +22,7 @@ from huiyin_analytics.domain.contributions import (
     is_silent,
 )
 from huiyin_analytics.domain.facts import Telling, tellings
-from huiyin_analytics.domain.ledger import Fact, Ledger, news, to_json
+from huiyin_analytics.domain.ledger import Fact, Ledger, news
 from huiyin_analytics.errors import ProjectionMissing
 from huiyin_analytics.models import case_day, case_ledger, rollup
 from huiyin_analytics.queries import Projection
@@ -82,7 +82,9 @@ class _Change:
             return
         after = {**before, **entered}
         self.ledgers[case_id] = after
-        if all(is_silent(fact) and is_silent(before.get(name, fact)) for name, fact in entered.items()):
+        if all(
+            is_silent(name, one) and is_silent(name, before.get(name, one)) for name, one in entered.items()
+        ):
             return
         old, new = contributions_apart(before, entered, self._zone)
         for cell, tally in differences(old, new):
@@ -99,7 +101,7 @@ class _Change:
 
 async def _save(tx: AsyncConnection, projection_id: int, change: _Change) -> None:
     ledgers = sorted(change.ledgers.items())
-    await _PUT_LEDGERS.write(tx, [(projection_id, case_id, to_json(ledger)) for case_id, ledger in ledgers])
+    await _PUT_LEDGERS.write(tx, [(projection_id, case_id, ledger) for case_id, ledger in ledgers])
     await _ADD_DAYS.write(tx, [(projection_id, day, case_id) for day, case_id in sorted(change.new_days)])
     if change.old_days:
         await tx.execute(_DROP_DAYS, _day_rows(projection_id, change.old_days))

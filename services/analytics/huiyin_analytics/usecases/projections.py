@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_analytics import queries
 from huiyin_analytics.domain.contributions import Cell, Tally
 from huiyin_analytics.domain.facts import Telling, tellings
+from huiyin_analytics.domain.ledger import facts_of
 from huiyin_analytics.errors import BuildSuperseded
 from huiyin_analytics.models import case_day, case_ledger, projection, rollup
 from huiyin_analytics.queries import BUILDING, LIVE, RETIRED, Projection
@@ -68,7 +69,7 @@ async def recount(database: Database, live: Projection, *, zone: str, now: datet
         async with database.writing() as tx:
             await _lock_building(tx, building)
             found = await queries.ledgers_after(tx, live.id, last, limit=BATCH)
-            told = [(case_id, fact) for case_id, ledger in found for fact in ledger.values()]
+            told = [(case_id, fact) for case_id, ledger in found for fact in facts_of(ledger)]
             await fold_facts(tx, building, told)
         if not found:
             break
