@@ -13,6 +13,8 @@ from tests.faults.stack import Stack
 BEHIND_THE_PROXY = ("intake", "router")
 # Twice the session timeout of the consumer groups.
 STUCK_SECONDS = 20.0
+# A request that was forgotten is missed only after the client's own request timeout.
+_FORGOTTEN_SECONDS = 30.0
 _LATENCY_SECONDS = 0.15
 _RESETS = 5
 
@@ -35,7 +37,10 @@ def _bad_weather(stage: Stage) -> None:
 
 
 def _troubles(stage: Stage, proxy: Proxy) -> Iterator[tuple[str, Callable[[], None]]]:
-    for weather in (Weather.REFUSING, Weather.DEAF, Weather.MUTE, Weather.SILENT):
+    weathers = [Weather.REFUSING, Weather.DEAF, Weather.MUTE, Weather.SILENT]
+    if stage.seconds >= STUCK_SECONDS:
+        weathers.append(Weather.FORGETFUL)
+    for weather in weathers:
         yield weather.name.lower(), partial(_weather, proxy, weather, stage.seconds)
     yield "latency", lambda: _latency(proxy, stage.seconds)
     yield "resets", lambda: _resets(proxy, stage)
@@ -46,10 +51,11 @@ def _suffer(stage: Stage, what: str, trouble: Callable[[], None]) -> None:
     stage.stack.history.fault("network", what=what)
     trouble()
     stage.stack.history.fault("network_clear", what=what)
+    limit = STUCK_SECONDS + _FORGOTTEN_SECONDS * what.startswith(Weather.FORGETFUL.name.lower())
     seconds = stage.stack.passes_through(within_seconds=3 * STUCK_SECONDS)
     stage.recovered(seconds)
     stage.figures.setdefault("recovery_by_trouble", {})[what] = round(seconds, 2)
-    stage.expect(f"nothing is stuck for {STUCK_SECONDS:g} s after {what}", holds=seconds <= STUCK_SECONDS)
+    stage.expect(f"nothing is stuck for {limit:g} s after {what}", holds=seconds <= limit)
 
 
 def _weather(proxy: Proxy, weather: Weather, seconds: float) -> None:

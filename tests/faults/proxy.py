@@ -1,4 +1,4 @@
-"""A TCP proxy that does to a connection what networks do: cuts it, swallows one direction, delays, resets, closes slowly.
+"""A TCP proxy that does to a connection what networks do: parts its ends, loses, delays, resets, closes slowly.
 
 Kafka's clients go where the broker says it is, not where they first called: answers that name the broker's address get
 the proxy's instead, which is as long.
@@ -15,16 +15,17 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 _CHUNK = 64 * 1024
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.02
 
 
 class Weather(Enum):
     """What the proxy does to bytes."""
 
     CLEAR = "they pass"
-    SILENT = "they vanish in both directions, connections stay open and new ones get no word"
-    DEAF = "what clients send vanishes"
-    MUTE = "what the server answers vanishes"
+    SILENT = "nothing passes; what was sent arrives later, as TCP sends again what got lost on the way"
+    DEAF = "what clients send arrives later"
+    MUTE = "what the server answers arrives later"
+    FORGETFUL = "they are gone for ever, and connections stay open: a box between has forgotten them"
     REFUSING = "connections are reset, new ones too"
 
 
@@ -111,16 +112,16 @@ class Proxy:
         self,
         source: socket.socket,
         sink: socket.socket,
-        swallowing: Weather,
+        holding: Weather,
         rename: Callable[[bytes], bytes],
     ) -> None:
         with suppress(OSError):
             while chunk := source.recv(_CHUNK):
                 if self.latency_seconds:
                     time.sleep(self.latency_seconds)
-                if self.weather is Weather.REFUSING:
-                    _reset(source)
-                if self.weather not in {swallowing, Weather.SILENT}:
+                while self.weather in {holding, Weather.SILENT} and not self._closing.is_set():
+                    time.sleep(_LOOK_SECONDS)
+                if self.weather is not Weather.FORGETFUL:
                     sink.sendall(rename(chunk))
         end = _reset if self._reset & {source, sink} else _close
         end(source)

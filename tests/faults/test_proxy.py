@@ -48,10 +48,25 @@ def client(proxy: Proxy) -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("weather", [Weather.SILENT, Weather.DEAF, Weather.MUTE])
-def test_what_is_swallowed_does_not_come_back_and_the_connection_lives_on(
+def test_what_is_sent_in_bad_weather_arrives_when_it_clears(
     proxy: Proxy, client: socket.socket, weather: Weather
 ) -> None:
     proxy.weather = weather
+    client.settimeout(0.3)
+
+    client.sendall(b"late")
+
+    with pytest.raises(TimeoutError):
+        client.recv(100)
+    proxy.weather = Weather.CLEAR
+    client.settimeout(2)
+    assert client.recv(100) == b"late"
+
+
+def test_what_is_forgotten_never_arrives_and_the_connection_lives_on(
+    proxy: Proxy, client: socket.socket
+) -> None:
+    proxy.weather = Weather.FORGETFUL
     client.settimeout(0.3)
 
     client.sendall(b"lost")
