@@ -1,0 +1,168 @@
+"""The whole chain (T9): accepted, routed, clocked, on the desk, rolled up.
+
+A burst is posted at c=32, and the clock and the CPU run until every outbox is empty and every group has read all its
+topics to the ends. Once with all services in one process (`huiyin up`), where the figure is feedbacks per second of CPU,
+database and broker included; once with every service in a process of its own, which shows who uses how much. In a
+process the first thread is the event loop; what the others use is the work of SQLite. The generator is left out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from statistics import median
+from time import monotonic
+from typing import Final
+
+from bench.accounting import cpu_seconds, loop_seconds
+from bench.figures import Figure, Triple
+from bench.installations import SERVICES, Installation, Stack
+from bench.load import Load
+from bench.run import Bench, Sample, told, triple
+from bench.stores import await_settled
+
+_FEEDBACKS: Final = 6000
+_CONNECTIONS: Final = 32
+_HOUR: Final = 3600.0
+_PARTS: Final = ("ours", "database", "broker")
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """Return T9 and its breakdown for every stack."""
+    return [figure for stack in bench.stacks for figure in (*_together(bench, stack), *_apart(bench, stack))]
+
+
+def _together(bench: Bench, stack: Stack) -> Iterator[Figure]:
+    with bench.installed(stack) as installed:
+        suite = installed.start("up")
+        installed.bootstrap = installed.bootstrap or broker_of(installed)
+        pids = [suite.pid, *installed.server_pids()]
+        for preset, called in (("feedback", "synthetic complaints"), ("shipped", "the shipped sample")):
+            turn = partial(
+                run_chain, bench, installed, preset=preset, url=suite.told, processes={"suite": suite.pid}
+            )
+            samples = bench.take_turns({"suite": turn}, pids=pids)["suite"]
+            yield Figure(
+                number="T9",
+                what=f"feedbacks per CPU second through all services in one process, {called}",
+                stack=stack.value,
+                value=triple(samples, "per_cpu_second"),
+                unit="/s",
+                bar="T9" if preset == "feedback" else None,
+                reference="by the clock, until the last effect, /s",
+                reference_value=triple(samples, "per_second"),
+                details=told(samples),
+            )
+    share = {part: _share(samples, part) for part in _PARTS}
+    yield Figure(
+        number="T9",
+        what=f"of that CPU: {', '.join(f'{name} {value:.0%}' for name, value in share.items())} (SQLite's threads are the database; an embedded broker's loop is ours)",
+        stack=stack.value,
+        value=triple(samples, "cpu_us"),
+        unit=" µs",
+    )
+
+
+def _apart(bench: Bench, stack: Stack) -> Iterator[Figure]:
+    with bench.installed(stack) as installed:
+        installed.start_broker()
+        children = {name: installed.start("run", name) for name in SERVICES}
+        processes = {name: child.pid for name, child in children.items()}
+        url = children["intake"].told
+        turn = partial(run_chain, bench, installed, preset="feedback", url=url, processes=processes)
+        pids = [*processes.values(), *installed.server_pids()]
+        samples = bench.take_turns({"services": turn}, pids=pids)["services"]
+    whole = median([sample["cpu_us"] for sample in samples])
+    for name in SERVICES:
+        loop, base = (triple(samples, f"{name}_{part}_us") for part in ("loop", "database"))
+        yield Figure(
+            number="stage",
+            what=f"{name}, CPU per feedback in a process of its own: loop {loop}, database {base}",
+            stack=stack.value,
+            value=Triple.of([each[f"{name}_loop_us"] + each[f"{name}_database_us"] for each in samples]),
+            unit=" µs",
+        )
+    yield Figure(
+        number="stage",
+        what="broker, CPU per feedback",
+        stack=stack.value,
+        value=triple(samples, "broker_us"),
+        unit=" µs",
+    )
+    shares = ", ".join(f"{part} {_share(samples, part):.0%}" for part in _PARTS)
+    yield Figure(
+        number="stage",
+        what=f"all of it: {shares}",
+        stack=stack.value,
+        value=triple(samples, "cpu_us"),
+        unit=" µs",
+        reference="feedbacks per CPU second",
+        reference_value=Triple.of([1e6 / whole]),
+        details=told(samples),
+    )
+
+
+def run_chain(
+    bench: Bench,
+    installed: Installation,
+    *,
+    preset: str,
+    url: str,
+    processes: Mapping[str, int],
+    feedbacks: int = _FEEDBACKS,
+) -> Sample:
+    """Post a burst, wait until all its effects are there, and return what it cost, in CPU µs per feedback."""
+    loops = {name: loop_seconds(pid) for name, pid in processes.items()}
+    whole = {name: cpu_seconds([pid]) for name, pid in processes.items()}
+    backends, database, broker = (
+        installed.backend_seconds(),
+        installed.database_seconds(),
+        installed.broker_seconds(),
+    )
+    began = monotonic()
+    posted = bench.load(
+        Load(
+            url=f"{url}/v1/feedback",
+            headers=[installed.header],
+            preset=preset,
+            connections=_CONNECTIONS,
+            warmup_seconds=0.0,
+            seconds=_HOUR,
+            limit=bench.count(feedbacks),
+        )
+    )
+    seconds = await_settled(installed.stores, SERVICES, bootstrap=installed.bootstrap) - began
+    each = 1e6 / posted["items"]
+    costs: dict[str, float] = {}
+    for name, pid in processes.items():
+        loop, rest = loop_seconds(pid) - loops[name], cpu_seconds([pid]) - whole[name]
+        costs[f"{name}_loop_us"] = each * loop
+        costs[f"{name}_database_us"] = each * max(0.0, rest - loop)
+    costs_of_database = sum(cost for name, cost in costs.items() if name.endswith("_database_us"))
+    servers_us = each * (installed.database_seconds() - database)
+    for name, used in installed.backend_seconds().items():
+        if f"{name}_database_us" in costs:
+            costs[f"{name}_database_us"] += each * (used - backends.get(name, 0.0))
+    broker_us = each * (installed.broker_seconds() - broker)
+    ours = sum(cost for name, cost in costs.items() if name.endswith("_loop_us"))
+    cpu_us = ours + costs_of_database + servers_us + broker_us
+    return {
+        **costs,
+        "items": posted["items"],
+        "ours_us": ours,
+        "database_us": costs_of_database + servers_us,
+        "broker_us": broker_us,
+        "cpu_us": cpu_us,
+        "per_cpu_second": 1e6 / cpu_us,
+        "per_second": posted["items"] / seconds,
+        "accepted_per_second": posted["items_per_second"],
+        "accepted_p99_ms": posted["p99_ms"],
+    }
+
+
+def broker_of(installed: Installation) -> str:
+    """Return the address of the broker embedded in a running suite."""
+    port = (installed.folder / "data" / "broker.port").read_text().strip()
+    return f"127.0.0.1:{port}"
+
+
+def _share(samples: Sequence[Sample], part: str) -> float:
+    return float(median([sample[f"{part}_us"] / sample["cpu_us"] for sample in samples]))

@@ -1,0 +1,7 @@
+# mypy: ignore-errors
+"""The peer's addresses: its administration and everything of its own."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [path("admin/", admin.site.urls), path("", include("helpdesk.urls", namespace="helpdesk"))]

@@ -1,0 +1,1 @@
+"""What ours is measured against: the bare framework, the bare database, the bare client."""

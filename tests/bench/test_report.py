@@ -1,0 +1,88 @@
+"""The README's table comes from a run's result and from nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import report
+from bench.figures import Figure, Triple
+
+ABOUT: dict[str, Any] = {
+    "began_at": "2026-11-22T20:00+00:00",
+    "minutes": 30.0,
+    "rounds": 3,
+    "command": "python -m bench",
+    "notes": ["django-helpdesk: no network"],
+    "machine": {
+        "processor": "Example",
+        "processors": 2,
+        "memory_mib": 24_000,
+        "kernel": "6.1",
+        "system": "Debian",
+    },
+    "versions": {"python": "3.11.7"},
+    "commit": "abc",
+}
+
+
+def _figure(value: float, *, bar: str | None = "T1") -> Figure:
+    return Figure(number="T1", what="accepted/s", value=Triple(value, value, value), unit="×", bar=bar)
+
+
+def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+
+    report.save(path, [_figure(0.5)], about=ABOUT)
+
+    assert report.read(path) == ([_figure(0.5)], ABOUT)
+
+
+def test_a_judged_figure_shows_bar_stretch_and_verdict() -> None:
+    lines = report.table([_figure(0.5)]).splitlines()
+
+    assert lines[-1] == "| T1 |  | accepted/s | ≥ 0.45× | ≥ 0.70× | 0.50 [0.50..0.50] × |  | bar |"
+
+
+def test_a_missed_bar_is_not_hidden() -> None:
+    chapter = report.chapter([_figure(0.1), _figure(0.9), _figure(0.1, bar=None)], about=ABOUT)
+
+    assert "1 of 2 judged figures reach their bar, 1 the stretch" in chapter
+    assert "**missed**" in chapter
+
+
+def test_what_could_not_be_measured_is_said() -> None:
+    chapter = report.chapter([_figure(0.5)], about=ABOUT)
+
+    assert "- Not measured: django-helpdesk: no network" in chapter
+
+
+def test_a_quoted_reference_is_marked_as_quoted() -> None:
+    figure = Figure(
+        number="T3", what="x", value=Triple(1, 1, 1), reference="RT", quoted="quoted from elsewhere"
+    )
+
+    assert "RT: (quoted from elsewhere)" in report.table([figure])
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    readme = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+
+    written = report.with_chapter(readme, "new")
+
+    assert written == f"before\n{report.BEGIN}\n\nnew\n\n{report.END}\nafter\n"
+
+
+def test_a_readme_without_marks_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="lost the marks"):
+        report.with_chapter("nothing here", "new")
+
+
+def test_the_table_of_the_readme_is_the_newest_result() -> None:
+    newest = report.newest()
+    if newest is None:
+        pytest.skip("no run has been recorded")
+    figures, about = report.read(newest)
+    text = report.README.read_text(encoding="utf-8")
+
+    assert report.with_chapter(text, report.chapter(figures, about=about)) == text
