@@ -61,29 +61,37 @@ def published_twice(stack: Stack, services: Iterable[str]) -> Iterator[None]:
 class Held:
     """Events of some topics that do not reach their outbox until they are let go, each case in its order."""
 
-    def __init__(self, stack: Stack, service: str, topics: Iterable[str]) -> None:
+    def __init__(self, stack: Stack, service: str, topics: Iterable[str], *, name: str) -> None:
         self._stack = stack
         self._service = service
+        self._name = name
+        self._move = (
+            f"INSERT INTO outbox ({_COLUMNS}) SELECT {_COLUMNS} FROM {name} ORDER BY seq",  # noqa: S608  # ours
+            f"DELETE FROM {name}",  # noqa: S608
+        )
         self._topics = ", ".join(f"'{topic}'" for topic in topics)
 
     def begin(self) -> None:
         """Hold what comes from now on."""
-        run_sql(self._stack, self._service, ["CREATE TABLE held AS SELECT * FROM outbox WHERE 1 = 0"])
+        empty = f"CREATE TABLE {self._name} AS SELECT * FROM outbox WHERE 1 = 0"  # noqa: S608  # ours
+        run_sql(self._stack, self._service, [empty])
         self._hold()
 
     def let_go(self) -> None:
         """Put what was held into the outbox; what comes meanwhile and later is held too."""
         if self._stack.postgresql is not None:
             passing = ["SET LOCAL huiyin.passing = 'on'"]
-            run_sql(self._stack, self._service, [*passing, *_MOVE])
+            run_sql(self._stack, self._service, [*passing, *self._move])
             return
         # The one writer's transaction: nobody else sees the outbox without its trigger.
-        run_sql(self._stack, self._service, ["DROP TRIGGER hold", *_MOVE, self._trigger_of_sqlite()])
+        run_sql(
+            self._stack, self._service, [f"DROP TRIGGER {self._name}", *self._move, self._trigger_of_sqlite()]
+        )
 
     def end(self) -> None:
         """Let everything go and hold nothing more."""
-        _untrigger(self._stack, self._service, name="hold")
-        run_sql(self._stack, self._service, [*_MOVE, "DROP TABLE held"])
+        _untrigger(self._stack, self._service, name=self._name)
+        run_sql(self._stack, self._service, [*self._move, f"DROP TABLE {self._name}"])
 
     def _hold(self) -> None:
         if self._stack.postgresql is None:
@@ -91,29 +99,23 @@ class Held:
             return
         body = (
             "IF current_setting('huiyin.passing', true) IS NOT DISTINCT FROM 'on' OR NEW.topic NOT IN"  # noqa: S608  # ours
-            f" ({self._topics}) THEN RETURN NEW; END IF; INSERT INTO held (seq, {_COLUMNS})"
+            f" ({self._topics}) THEN RETURN NEW; END IF; INSERT INTO {self._name} (seq, {_COLUMNS})"
             f" VALUES (NEW.seq, {_NEW}); RETURN NULL;"
         )
-        _trigger(self._stack, self._service, name="hold", when="BEFORE INSERT", body=body)
+        _trigger(self._stack, self._service, name=self._name, when="BEFORE INSERT", body=body)
 
     def _trigger_of_sqlite(self) -> str:
         return (
-            f"CREATE TRIGGER hold AFTER INSERT ON outbox WHEN NEW.topic IN ({self._topics}) BEGIN"  # noqa: S608  # ours
-            f" INSERT INTO held (seq, {_COLUMNS}) VALUES (NEW.seq, {_NEW});"
+            f"CREATE TRIGGER {self._name} AFTER INSERT ON outbox WHEN NEW.topic IN ({self._topics}) BEGIN"  # noqa: S608  # ours
+            f" INSERT INTO {self._name} (seq, {_COLUMNS}) VALUES (NEW.seq, {_NEW});"
             " DELETE FROM outbox WHERE seq = NEW.seq; END"
         )
 
 
-_MOVE: Final = (
-    f"INSERT INTO outbox ({_COLUMNS}) SELECT {_COLUMNS} FROM held ORDER BY seq",  # noqa: S608  # ours
-    "DELETE FROM held",
-)
-
-
 @contextmanager
-def held(stack: Stack, service: str, *topics: str) -> Iterator[Held]:
-    """Hold the events of some topics of a service; at the end all are let go."""
-    holding = Held(stack, service, topics)
+def held(stack: Stack, service: str, *topics: str, name: str = "held") -> Iterator[Held]:
+    """Hold the events of some topics of a service; at the end all are let go. Those of one service need other names."""
+    holding = Held(stack, service, topics, name=name)
     holding.begin()
     try:
         yield holding

@@ -25,9 +25,10 @@ PARTITIONS = 12
 def _poison(stage: Stage) -> None:
     stack = stage.stack
     poisoner = Poisoner(stack.bootstrap, history=stack.history, dice=stage.dice)
+    before = _dead(stack)
     _sprinkle(stage, poisoner)
     _flood(stage, poisoner)
-    stage.figures["dead"] = _bury(stack, poisoner)
+    stage.figures["dead"] = _bury(stack, poisoner, before=before) - before
     stage.figures["poison"] = len(poisoner.written)
 
 
@@ -61,14 +62,14 @@ def _flood(stage: Stage, poisoner: Poisoner) -> None:
     stage.recovered(time.monotonic() - began)
 
 
-def _bury(stack: Stack, poisoner: Poisoner) -> int:
+def _bury(stack: Stack, poisoner: Poisoner, *, before: int) -> int:
     """Wait until all poison is put aside, give it up for a reason, and return how many dead letters there are."""
-    wanted = sum(len(READERS[topic]) for topic, _, _ in poisoner.written)
+    wanted = before + sum(len(READERS[topic]) for topic, _, _ in poisoner.written)
 
     def all_dead() -> bool:
         for service in _flooded(stack):
             _resume(stack, service)
-        return sum(_count(stack, service) for service in SERVICES) >= wanted
+        return _dead(stack) >= wanted
 
     eventually(all_dead, within_seconds=60)
     for service in SERVICES:
@@ -77,11 +78,11 @@ def _bury(stack: Stack, poisoner: Poisoner) -> int:
             for letter in letters:
                 caller.post(f"/v1/dead-letters/{letter['id']}/discard", {"reason": "written by a test"})
         caller.close()
-    return sum(_count(stack, service) for service in SERVICES)
+    return _dead(stack)
 
 
-def _count(stack: Stack, service: str) -> int:
-    return int(stack.rows(service, "SELECT count(*) FROM dead_letter")[0][0])
+def _dead(stack: Stack) -> int:
+    return sum(int(stack.rows(service, "SELECT count(*) FROM dead_letter")[0][0]) for service in SERVICES)
 
 
 def _resume(stack: Stack, service: str) -> None:

@@ -51,7 +51,7 @@ def _walk(steps: list[Mapping[str, Any]], *, status: str, version: int) -> list[
         wrong = _wrong(step, at=at, reviewed=reviewed)
         if wrong:
             return [wrong]
-        reviewed = step["satisfied"] if step["step"] == "reviewed" else None
+        reviewed = step.get("satisfied") if step["step"] == "reviewed" else None
         at = step["status"]
     if version > number:
         at = "dispatched"

@@ -83,10 +83,10 @@ class _Recount:
         for record in self._log.events("feedback.received"):
             said = record.said
             self._add("received", said["occurred_at"])
-            if said["rating"]:
+            if said.get("rating"):
                 share = min(max(said["rating"]["value"] / said["rating"]["max"], 0), 1)
                 self._add("rating", said["occurred_at"], total=int(share * 100 + 1e-9))
-            if said["nps"] is not None:
+            if said.get("nps") is not None:
                 self._add("nps", said["occurred_at"], total=said["nps"])
         newest: dict[str, Record] = {}
         decided: dict[str, tuple[datetime, str]] = {}
@@ -131,7 +131,7 @@ class _Recount:
             if name == "answered":
                 answered.add(cycle)
             if name == "reviewed":
-                self._add(name, at, variant="satisfied" if step["satisfied"] else "unsatisfied")
+                self._add(name, at, variant="satisfied" if step.get("satisfied") else "unsatisfied")
             for measure, ways in (
                 ("response_time", ("answered", "resolved")),
                 ("resolution_time", ("resolved",)),

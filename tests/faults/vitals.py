@@ -1,0 +1,98 @@
+"""What processes take while they run: memory and open files, written down every few seconds and judged at the end."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import psutil
+
+from tests.faults.stack import Stack
+
+_EVERY_SECONDS: Final = 5
+_SETTLED_SECONDS: Final = 300
+_MEGABYTE: Final = 1024 * 1024
+_HOUR: Final = 3600
+_FEWEST: Final = 12
+
+Sample = dict[str, Any]
+
+
+class Vitals:
+    """Writes down samples of every process of a suite from `start` to `finish`."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.path = stack.folder / "vitals.jsonl"
+        self._stack = stack
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="vitals", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """End."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with self.path.open("a", buffering=1) as file:
+            while not self._stopping.wait(_EVERY_SECONDS):
+                for sample in self._samples():
+                    file.write(json.dumps(sample) + "\n")
+
+    def _samples(self) -> Iterator[Sample]:
+        for name, process in list(self._stack.processes.items()):
+            if not process.is_alive:
+                continue
+            with suppress(psutil.Error):
+                seen = psutil.Process(process.pid)
+                yield {
+                    "at": time.monotonic(),
+                    "process": name,
+                    "pid": seen.pid,
+                    "megabytes": round(seen.memory_info().rss / _MEGABYTE, 2),
+                    "files": seen.num_fds(),
+                }
+
+
+def trends(path: Path) -> dict[str, float]:
+    """Return how fast memory (megabytes an hour) and open files (an hour) grow: the steepest of all processes.
+
+    Counted over each life of a process by itself, without its first five minutes; nothing when no life was that long.
+    """
+    lives = defaultdict[tuple[str, int], list[Sample]](list)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        sample = json.loads(line)
+        lives[sample["process"], sample["pid"]].append(sample)
+    settled = [list(_settled(life)) for life in lives.values()]
+    long = [life for life in settled if len(life) >= _FEWEST]
+    return {
+        f"{what}_per_hour": round(
+            max(slope([(each["at"], each[what]) for each in life]) for life in long) * _HOUR, 2
+        )
+        for what in ("megabytes", "files")
+        if long
+    }
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the median slope between points of the first and the second half: one burst does not tilt it.
+
+    Theil (1950), with each point paired once, with the one half the series later.
+    """
+    middle = len(points) // 2
+    pairs = zip(points[:middle], points[-middle:], strict=True)
+    return median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in pairs)
+
+
+def _settled(life: Sequence[Sample]) -> Iterator[Sample]:
+    for sample in life:
+        if sample["at"] - life[0]["at"] > _SETTLED_SECONDS:
+            yield sample
