@@ -17,6 +17,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from huiyin_chassis import metrics
+from huiyin_chassis.joined import JoinedWrites
 from huiyin_chassis.problems import PROBLEM_SLUG, problem_response, slug_of_status
 from huiyin_chassis.requests import SECURITY_HEADERS
 from huiyin_eventbus.tracing import new_traceparent, traced
@@ -77,6 +78,8 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection, or turn it away when there are too many."""
         super().connection_made(transport)
+        self._joined = JoinedWrites(transport, self.loop)
+        self.transport = cast("asyncio.Transport", self._joined)
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "There are too many connections; try again in a moment.")
             return
@@ -122,6 +125,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on to the next request, unless this one was answered before it had come whole."""
+        self._joined.flush()
         if not self._is_parting or self.transport.is_closing():
             super().on_response_complete()
             return
