@@ -35,7 +35,12 @@ def test_one_process_serves_takes_its_own_events_verifies_and_drains(huiyin: Hui
     with huiyin.serving("up") as up:
         ready = httpx2.get(f"{up.url}/readyz")
         assert ready.status_code == 200
-        assert ready.json()["checks"] == ["example.consumer", "example.database", "suite.disk"]
+        assert ready.json()["checks"] == [
+            "example.consumer",
+            "example.database",
+            "example.room",
+            "suite.disk",
+        ]
         assert httpx2.get(f"{up.url}/livez").status_code == 200
         for number in range(3):
             assert httpx2.post(f"{up.url}/v1/notes/n{number}").status_code == 201

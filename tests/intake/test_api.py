@@ -162,6 +162,23 @@ async def test_a_hostile_body_is_refused_and_nothing_is_stored(
     assert await stored(intake) == 0
 
 
+@pytest.mark.parametrize("path", ["/v1/feedback", "/v1/feedback/batch"])
+async def test_without_room_nothing_is_taken_in_and_the_poster_is_told_when_to_come_back(
+    intake: ServiceDriver, path: str
+) -> None:
+    body: dict[str, Any] = post() if path == "/v1/feedback" else {"items": [post()]}
+    room = intake.runtime.room
+    room.measure(outbox_rows=intake.runtime.suite.outbox_limit)
+
+    refused = await intake.client.post(path, json=body)
+    room.measure(outbox_rows=0)
+    accepted = await intake.client.post(path, json=body)
+
+    assert (refused.status_code, accepted.status_code) == (503, 202)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert await stored(intake) == 1
+
+
 async def test_a_batch_judges_each_item_alone(intake: ServiceDriver) -> None:
     items = [
         post(external_id="b-1"),

@@ -22,7 +22,10 @@ ChassisError
 ├── FactMissing             a check asks for rows that no installed service tells
 └── Overloaded              try again in a moment
     ├── WriterFull          too many submissions wait for a commit
-    └── WriterClosed        the service is stopping
+    ├── WriterClosed        the service is stopping
+    └── NoRoom              what is accepted could not be kept
+        ├── OutboxFull      too many events wait for the broker
+        └── DiskFull        too little of the disk is free
 """
 
 from pathlib import Path
@@ -196,3 +199,23 @@ class WriterFull(Overloaded):
 
 class WriterClosed(Overloaded):
     """The writer is draining because the service stops."""
+
+
+class NoRoom(Overloaded):
+    """What is accepted now could not be kept."""
+
+
+class OutboxFull(NoRoom):
+    """Too many events wait for the broker."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} events or more wait in the outbox")
+        self.limit = limit
+
+
+class DiskFull(NoRoom):
+    """Too little of the disk under the database is free; `free_share` is between 0 and 1."""
+
+    def __init__(self, free_share: float) -> None:
+        super().__init__(f"{free_share:.1%} of the disk is free")
+        self.free_share = free_share

@@ -62,7 +62,7 @@ async def host(
         found: KafkaSettings = await stack.enter_async_context(kafka(settings, folder))
         runtimes = await stack.enter_async_context(_running(services, settings, kafka=found))
         _announce_key(admin_key(settings, folder), runtimes, announcer=announcer)
-        server = HttpServer(_front(runtimes, folder), bound)
+        server = HttpServer(_front(runtimes, folder, settings), bound)
         await server.start()
         stack.push_async_callback(server.stop)
         _settle_collector()
@@ -99,13 +99,13 @@ def _announce_key(key: AdminKey, runtimes: Sequence[Runtime], *, announcer: Anno
         announcer.made_key(key.made)
 
 
-def _front(runtimes: Sequence[Runtime], folder: Path) -> ASGIApp:
+def _front(runtimes: Sequence[Runtime], folder: Path, settings: Settings) -> ASGIApp:
     from huiyin_chassis.http import create_service_app, create_suite_app  # noqa: PLC0415
 
     apps = {
         each.service.name: create_service_app(each.service, each, health=each.health) for each in runtimes
     }
-    disk = Health({"disk": disk_probe(folder)})
+    disk = Health({"disk": disk_probe(folder, min_free_share=settings.min_free_share)})
     disk.has_started = True
     healths = {each.service.name: each.health for each in runtimes} | {"suite": disk}
     return create_suite_app(apps, healths=healths)

@@ -38,6 +38,11 @@ REJECTED: Final = Counter(
     "Answers with status 400 and above, by problem slug.",
     ["service", "problem"],
 )
+ACCEPTING: Final = Gauge(
+    "huiyin_accepting",
+    "1 while the service takes new work in, 0 while its outbox or disk is full.",
+    ["service"],
+)
 
 
 def route_of(scope: Scope) -> str:

@@ -18,6 +18,7 @@ from huiyin_chassis.db import Database
 from huiyin_chassis.health import Health, database_probe
 from huiyin_chassis.jobs import JobRunner
 from huiyin_chassis.revisions import is_current
+from huiyin_chassis.room import Room
 from huiyin_chassis.service import Job, Service
 from huiyin_chassis.settings import Settings, load
 from huiyin_chassis.writer import GroupWriter
@@ -58,6 +59,13 @@ class Runtime:
         self.consumer: Consumer | None = None
         self.jobs = JobRunner(self, [*service.jobs, *_house_jobs(service)])
         self.health = Health({"database": database_probe(self.database.unannounced())})
+        path = self.database.path
+        self.room = Room(
+            service.name,
+            outbox_limit=suite.outbox_limit,
+            min_free_share=suite.min_free_share,
+            folder=path.parent.absolute() if path is not None else None,
+        )
         self._writers: dict[object, GroupWriter[Any, Any]] = {}
 
     def wake_relay(self) -> None:
@@ -114,6 +122,7 @@ class Runtime:
         from huiyin_eventbus.consumer import Consumer, ConsumerSettings  # noqa: PLC0415
         from huiyin_eventbus.relay import Relay  # noqa: PLC0415
 
+        self.health.add("room", self.room.probe)
         self.relay = Relay(self.database.unannounced(), kafka, service=self.service.name)
         self.database.on_commit(self.wake_relay)
         await self.relay.start()
@@ -146,11 +155,12 @@ def _house_jobs(service: Service) -> list[Job]:
 
 async def _measure(runtime: Runtime) -> None:
     if runtime.relay is not None:
-        await runtime.relay.measure()
+        backlog = await runtime.relay.measure()
+        runtime.room.measure(outbox_rows=backlog.rows)
 
 
 MEASURE: Final = Job("measure_outbox", timedelta(seconds=5), _measure)
-"""The job that keeps the outbox's metrics fresh."""
+"""The job that keeps the outbox's metrics and the service's room fresh."""
 
 
 def _running(request: Request) -> Runtime:

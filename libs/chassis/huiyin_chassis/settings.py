@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     """The zone of reports, calendars and days."""
     instance: Annotated[int, Field(ge=0)] = 0
     """This process's number among those that run the same service, for its place in the consumer group."""
+    outbox_limit: Annotated[int, Field(ge=1)] = 1_000_000
+    """Events that may wait for the broker before intake refuses more (503)."""
+    min_free_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """The share of the disk that must be free for intake to take more, and for readiness."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def database_url_of(self, service: str) -> str:

@@ -19,7 +19,7 @@ from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
-from huiyin_eventbus.outbox import outbox_backlog
+from huiyin_eventbus.outbox import Backlog, outbox_backlog
 from huiyin_eventbus.packing import Pack, pack
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
 from huiyin_failpoints import reach
@@ -80,13 +80,14 @@ class Relay:
         await self._drop_producer()
         self._outlet.close()
 
-    async def measure(self) -> None:
-        """Set the backlog's metrics from the database."""
+    async def measure(self) -> Backlog:
+        """Set the backlog's metrics from the database, and return it."""
         async with self._database.reading() as tx:
             backlog = await outbox_backlog(tx)
         age = datetime.now(UTC) - backlog.oldest_at if backlog.oldest_at else timedelta()
         metrics.outbox_rows.labels(self._service).set(backlog.rows)
         metrics.outbox_oldest_seconds.labels(self._service).set(age.total_seconds())
+        return backlog
 
     async def _run(self) -> None:
         pause, failures = self._settings.poll, 0
