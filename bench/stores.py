@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -18,6 +18,7 @@ _OFFSETS: Final = "SELECT topic, part, next_offset FROM consumer_offset"
 _WAITING: Final = "SELECT seq FROM outbox LIMIT 1"
 
 Row = tuple[Any, ...]
+Offsets = dict[TopicPartition, int]
 
 
 class NotSettled(Exception):
@@ -93,16 +94,22 @@ def await_settled(stores: Stores, services: Iterable[str], *, bootstrap: str) ->
     when the databases stand still, so that looking costs little. Raises NotSettled.
     """
     names, ends = list(services), monotonic() + _PATIENCE_SECONDS
-    before, since = None, monotonic()
+    before, since = _looked(stores, names), monotonic()
     while monotonic() < ends:
-        began = monotonic()
-        now = {name: _offsets(stores, name) for name in names if not _has_waiting(stores, name)}
-        if now != before or len(now) < len(names):
-            before, since = now, began
-        elif asyncio.run(_are_ends(bootstrap, now.values())):
-            return since
         time.sleep(_LOOK_SECONDS)
+        began = monotonic()
+        now = _looked(stores, names)
+        if now is None or now != before:
+            before, since = now, began
+        elif asyncio.run(_are_ends(bootstrap, now)):
+            return since
     raise NotSettled(f"after {_PATIENCE_SECONDS} s: {before}")
+
+
+def is_settled(stores: Stores, service: str, *, bootstrap: str) -> bool:
+    """Return whether one service has taken all there is for it, and published all that came of it."""
+    found = _looked(stores, [service])
+    return found is not None and asyncio.run(_are_ends(bootstrap, found))
 
 
 def progress(stores: Stores, service: str) -> int:
@@ -119,22 +126,28 @@ def await_published(stores: Stores, service: str) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
+def _looked(stores: Stores, services: Sequence[str]) -> list[Offsets] | None:
+    """Return where each service's group stands, None while one of them has something to publish."""
+    if any(_has_waiting(stores, service) for service in services):
+        return None
+    return [_offsets(stores, service) for service in services]
+
+
 def _has_waiting(stores: Stores, service: str) -> bool:
     return bool(stores.rows(service, _WAITING))
 
 
-def _offsets(stores: Stores, service: str) -> dict[TopicPartition, int]:
+def _offsets(stores: Stores, service: str) -> Offsets:
     return {TopicPartition(topic, part): offset for topic, part, offset in stores.rows(service, _OFFSETS)}
 
 
-async def _are_ends(bootstrap: str, groups: Iterable[dict[TopicPartition, int]]) -> bool:
+async def _are_ends(bootstrap: str, groups: Sequence[Offsets]) -> bool:
     """Return whether all groups stand at the ends of the log."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
     try:
-        found = list(groups)
-        places = sorted({place for offsets in found for place in offsets})
+        places = sorted({place for offsets in groups for place in offsets})
         ends = await consumer.end_offsets(places)
-        return all(ends[place] == offset for offsets in found for place, offset in offsets.items())
+        return all(ends[place] == offset for offsets in groups for place, offset in offsets.items())
     finally:
         await consumer.stop()

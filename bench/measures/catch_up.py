@@ -21,7 +21,7 @@ from bench.installations import Installation, Stack
 from bench.load import Load
 from bench.references import upserts
 from bench.run import Bench, Sample, ratio, told, triple
-from bench.stores import await_published, await_settled, progress
+from bench.stores import await_published, is_settled, progress
 
 _BACKLOG: Final = 34_000
 _UPSERTS: Final = 100_000
@@ -90,7 +90,9 @@ def catch_up(installed: Installation, name: str) -> dict[str, float | list[float
     before = progress(installed.stores, name)
     with installed.start("run", name) as child:
         points = [_point(installed, name, child.pid)]
-        while not (_stands_still(points) and _is_done(installed, name)):
+        while not (
+            _stands_still(points) and is_settled(installed.stores, name, bootstrap=installed.bootstrap)
+        ):
             time.sleep(_LOOK_SECONDS)
             points.append(_point(installed, name, child.pid))
     moving = [point for point in points if before < point.taken]
@@ -130,11 +132,14 @@ def _figure(name: str, stack: Stack, found: dict[str, float | list[float]]) -> F
 
 def _rates(points: list[Point]) -> list[float]:
     """Return the rates of the thirds of the way, of the whole when it was too short to be looked at."""
-    steps = len(points) - 1
-    if steps < 2 * _THIRDS:
+    if len(points) < 3 * _THIRDS:
         span = max(points[-1].at - points[0].at, 1e-9)
         return [(points[-1].taken - points[0].taken) / span]
-    marks = [points[steps * third // _THIRDS] for third in range(_THIRDS + 1)]
+    begin, way = points[0].taken, points[-1].taken - points[0].taken
+    marks = [
+        next(point for point in points if point.taken >= begin + way * third / _THIRDS)
+        for third in range(_THIRDS + 1)
+    ]
     return [(after.taken - before.taken) / (after.at - before.at) for before, after in pairwise(marks)]
 
 
@@ -152,11 +157,6 @@ def _point(installed: Installation, name: str, pid: int) -> Point:
 def _stands_still(points: list[Point]) -> bool:
     last = [point.taken for point in points[-4:]]
     return len(last) == 4 and len(set(last)) == 1 and last[0] > 0  # noqa: PLR2004
-
-
-def _is_done(installed: Installation, name: str) -> bool:
-    await_settled(installed.stores, [name], bootstrap=installed.bootstrap)
-    return True
 
 
 def _fill_log(bench: Bench, installed: Installation) -> None:
