@@ -157,6 +157,29 @@ async def test_a_server_that_is_not_there_is_infrastructure(tmp_path: object) ->
     assert is_infrastructure(refused.value)
 
 
+async def test_connections_that_the_server_has_closed_are_replaced_before_anyone_gets_them(
+    postgresql_url: str,
+) -> None:
+    database, other = Database(postgresql_url), Database(postgresql_url)
+    await upgrade(database, SERVICE)
+    async with database.writing() as one, database.writing() as two:
+        drivers = [(await each.get_raw_connection()).driver_connection for each in (one, two)]
+
+    async with other.reading() as tx:
+        of_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(:pids)"
+        await tx.execute(text(of_others), {"pids": [driver.get_server_pid() for driver in drivers if driver]})
+    async with asyncio.timeout(5):
+        while not all(driver and driver.is_closed() for driver in drivers):
+            await asyncio.sleep(0.01)
+
+    async with database.writing() as one, database.writing() as two:
+        await write_note(one, "a")
+        await write_note(two, "b")
+    assert await count(database) == 2
+    await database.close()
+    await other.close()
+
+
 async def test_a_wrong_statement_does_not_count_as_out_of_reach(database: Database) -> None:
     with pytest.raises(DBAPIError) as wrong:
         async with database.reading() as tx:

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from fastapi import Depends, Request
 from pydantic_core import from_json, to_json
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -153,7 +155,7 @@ def sqlite_engine(
 
 
 def _postgresql_engine(url: str) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         json_serializer=_json_text,
         json_deserializer=from_json,
@@ -161,9 +163,19 @@ def _postgresql_engine(url: str) -> AsyncEngine:
         pool_size=8,
         max_overflow=8,
         pool_timeout=10,
-        pool_pre_ping=True,
         connect_args={"server_settings": dict(_POSTGRESQL_OPTIONS), "timeout": 10},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace connections that a restarted server has closed.
+
+    A ping at every checkout would find out too, but costs each transaction one more round trip.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _json_text(value: object) -> str:
