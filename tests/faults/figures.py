@@ -13,7 +13,7 @@ from tests.faults.history import ACCEPTED, REFUSED, accepted, lines
 from tests.faults.stack import Stack, log_ends
 
 _FETCH = 500
-_SILENCE_SECONDS = 10
+_SILENCE_SECONDS = 60
 
 
 def figures_of(stack: Stack, *, since: datetime) -> dict[str, Any]:
