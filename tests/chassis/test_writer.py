@@ -134,3 +134,72 @@ async def test_a_caller_that_left_before_its_group_is_not_written(database: Data
 
     await writer.close()
     assert await written(database) == 1
+
+
+async def test_many_items_of_one_caller_are_told_apart(database: Database) -> None:
+    recorder = Recorder()
+    writer = GroupWriter(database, recorder.flush)
+    await writer.submit("taken")
+
+    outcomes = await writer.submit_all(["a", "taken", "b"])
+
+    assert [outcomes[0], outcomes[2]] == ["stored a", "stored b"]
+    assert isinstance(outcomes[1], DBAPIError)
+    assert await writer.submit_all([]) == []
+    assert await written(database) == 3
+
+
+async def test_many_items_share_a_commit(database: Database) -> None:
+    recorder = Recorder()
+
+    outcomes = await GroupWriter(database, recorder.flush).submit_all([f"n{each}" for each in range(100)])
+
+    assert outcomes == [f"stored n{each}" for each in range(100)]
+    assert recorder.groups == [100]
+
+
+async def test_of_many_items_those_without_room_are_refused(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush, bound=2)
+
+    outcomes = await writer.submit_all("abcd")
+
+    assert outcomes[:2] == ["stored a", "stored b"]
+    assert [type(outcome) for outcome in outcomes[2:]] == [WriterFull] * 2
+
+
+async def test_a_closed_writer_refuses_many_items_one_by_one(database: Database) -> None:
+    writer = GroupWriter(database, Recorder().flush)
+    await writer.close()
+
+    assert [type(outcome) for outcome in await writer.submit_all("ab")] == [WriterClosed] * 2
+
+
+async def test_a_caller_of_many_that_left_before_their_group_gets_none_written(database: Database) -> None:
+    recorder, may_write = Recorder(), asyncio.Event()
+
+    async def flush_when_told(tx: AsyncConnection, items: Sequence[str]) -> Sequence[str]:
+        await may_write.wait()
+        return await recorder.flush(tx, items)
+
+    writer = GroupWriter(database, flush_when_told)
+    first = asyncio.ensure_future(writer.submit("first"))
+    await asyncio.sleep(0)
+    gone = asyncio.ensure_future(writer.submit_all("abc"))
+    await asyncio.wait([gone], timeout=0.01)
+
+    gone.cancel()
+    await asyncio.wait([gone])
+    may_write.set()
+
+    assert await first == "stored first"
+    await writer.close()
+    assert recorder.groups == [1]
+
+
+async def test_many_items_whose_commit_is_cut_off_are_told_that_the_service_stops(database: Database) -> None:
+    async def cut_off(_tx: AsyncConnection, _items: Sequence[str]) -> Sequence[str]:
+        raise asyncio.CancelledError
+
+    outcomes = await GroupWriter(database, cut_off).submit_all("ab")
+
+    assert [type(outcome) for outcome in outcomes] == [WriterClosed] * 2

@@ -6,12 +6,12 @@ one commit pays for up to 256 items. Not for use cases that read what they are a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.db import Database
-from huiyin_chassis.errors import WriterClosed, WriterFull
+from huiyin_chassis.errors import Overloaded, WriterClosed, WriterFull
 from huiyin_eventbus.failures import is_infrastructure
 from huiyin_failpoints import reach
 
@@ -50,6 +50,31 @@ class GroupWriter(Generic[Item, Answer]):
         Raises what the flush raised for this item alone, the database's error for the whole group when the database
         is out of reach, WriterFull when too many wait, WriterClosed after `close`.
         """
+        return await self._enqueued(item)
+
+    async def submit_all(self, items: Sequence[Item]) -> list[Answer | BaseException]:
+        """Return what became of each item, in order: its answer, or what `submit` would have raised.
+
+        Comes back when every group that holds one of them has committed or failed.
+        """
+        futures = [self._enqueued_or_refused(item) for item in items]
+        if not futures:
+            return []
+        try:
+            await asyncio.wait(futures)
+        except asyncio.CancelledError:
+            for future in futures:
+                future.cancel()
+            raise
+        return [_outcome(future) for future in futures]
+
+    async def close(self) -> None:
+        """Refuse new items and return when all waiting ones are answered."""
+        self._closed = True
+        if self._draining is not None:
+            await self._draining
+
+    def _enqueued(self, item: Item) -> asyncio.Future[Answer]:
         if self._closed:
             raise WriterClosed("the service is stopping")
         if len(self._waiting) >= self._bound:
@@ -58,13 +83,15 @@ class GroupWriter(Generic[Item, Answer]):
         self._waiting.append((item, future))
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain(), name="group-writer")
-        return await future
+        return future
 
-    async def close(self) -> None:
-        """Refuse new items and return when all waiting ones are answered."""
-        self._closed = True
-        if self._draining is not None:
-            await self._draining
+    def _enqueued_or_refused(self, item: Item) -> asyncio.Future[Answer]:
+        try:
+            return self._enqueued(item)
+        except Overloaded as error:
+            refused: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
 
     async def _drain(self) -> None:
         try:
@@ -112,3 +139,10 @@ class GroupWriter(Generic[Item, Answer]):
         for _, future in group:
             if not future.done():
                 future.set_exception(error)
+
+
+def _outcome(future: asyncio.Future[Any]) -> Any:
+    if future.cancelled():
+        return WriterClosed("the service is stopping")
+    error = future.exception()
+    return future.result() if error is None else error

@@ -4,7 +4,6 @@ A post is answered 202 only after its commit. Posts go through one group writer:
 the next one.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -18,7 +17,7 @@ from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.bodies import takes_json
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Reading
-from huiyin_chassis.errors import Overloaded, WriterClosed
+from huiyin_chassis.errors import Overloaded
 from huiyin_chassis.express import express
 from huiyin_chassis.idempotency import Claim, ReadClaim, running
 from huiyin_chassis.pages import Page, PageRequest, page
@@ -86,8 +85,7 @@ async def post_feedback_batch(batch: BatchIn, runtime: Running, principal: Feedb
     now = utc_now()
     items = [_judge(index, raw, principal=principal, now=now) for index, raw in enumerate(batch.items)]
     submissions = {index: item for index, item in enumerate(items) if isinstance(item, Submission)}
-    writer = runtime.group_writer(receive_feedback)
-    outcomes = await asyncio.gather(*map(writer.submit, submissions.values()), return_exceptions=True)
+    outcomes = await runtime.group_writer(receive_feedback).submit_all(list(submissions.values()))
     _refuse_when_nothing_could_be_stored(outcomes)
     told = dict(zip(submissions, outcomes, strict=True))
     return BatchAccepted(
@@ -166,15 +164,13 @@ def _refuse_when_nothing_could_be_stored(outcomes: Sequence[Receipt | BaseExcept
     if any(isinstance(outcome, Receipt) for outcome in outcomes):
         return
     for outcome in outcomes:
-        if isinstance(outcome, Exception) and _is_for_later(outcome):
+        if isinstance(outcome, BaseException) and _is_for_later(outcome):
             raise outcome
-        if isinstance(outcome, asyncio.CancelledError):
-            raise WriterClosed("the service is stopping") from outcome
 
 
 def _is_for_later(failure: BaseException) -> bool:
     """Tell whether a failure says nothing about the item, which may be sent again unchanged."""
-    return isinstance(failure, Overloaded | asyncio.CancelledError) or is_infrastructure(failure)
+    return isinstance(failure, Overloaded) or is_infrastructure(failure)
 
 
 def _told_item(index: int, outcome: Receipt | BaseException) -> BatchItem:
