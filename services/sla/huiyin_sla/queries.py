@@ -1,10 +1,11 @@
 """What can be read of the clocks, the ledger behind them, and the terms they are judged by."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +19,7 @@ from huiyin_sla.models import calendar, case_fact, clock, policies, sla_case, sw
 
 ClockKey = tuple[Target, int]
 _IDS: Final[Mapping[str, type]] = {"id": str}
+_OUTCOMES: Final = {each.value: each for each in Outcome}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,31 @@ class StoredClock:
         return tuple(percent for percent in WARNING_PERCENTS if percent <= self.warned_percent)
 
 
+class CaseRow(NamedTuple):
+    """A case's own row, in the order of its columns."""
+
+    id: str
+    department: str | None
+    routing: int
+    policies_version: str
+    calendar_version: str
+    next_check_at: datetime | None
+    opened_at: datetime
+
+    def placed(self, *, routing: int, department: str | None) -> Self:
+        """Return the row with the newest routing known."""
+        return self._replace(routing=routing, department=department)
+
+    def to_check(self, at: datetime | None) -> Self:
+        """Return the row with the time of the next check."""
+        return self._replace(next_check_at=at)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredCase:
     """A case with all that is known of it."""
 
-    row: Row[Any]
+    row: CaseRow
     facts: CaseFacts
     clocks: Mapping[ClockKey, StoredClock]
 
@@ -76,17 +98,14 @@ async def poll(tx: AsyncConnection, *, now: datetime) -> Poll:
     return Poll(row[0], row[1])
 
 
-async def lock_cases(tx: AsyncConnection, case_ids: Iterable[str]) -> dict[str, Row[Any]]:
+async def lock_cases(tx: AsyncConnection, case_ids: Iterable[str]) -> dict[str, CaseRow]:
     """Return the rows of those cases that are known, locked until the commit."""
     dialect = tx.dialect.name
-    given = rows_of(dialect, _IDS)
-    wanted = select(sla_case).join(given, given.c.id == sla_case.c.id).order_by(sla_case.c.id)
     bound = bind_rows(dialect, _IDS, [(case_id,) for case_id in case_ids])
-    locked = await tx.execute(wanted.with_for_update(of=sla_case), bound)
-    return {row.id: row for row in locked}
+    return {row[0]: CaseRow(*row) for row in await tx.execute(_locked(dialect), bound)}
 
 
-async def claim_due_cases(tx: AsyncConnection, *, now: datetime, limit: int) -> dict[str, Row[Any]]:
+async def claim_due_cases(tx: AsyncConnection, *, now: datetime, limit: int) -> dict[str, CaseRow]:
     """Return the cases that need a look, earliest first, locked; those that another process holds are left out."""
     wanted = (
         select(sla_case)
@@ -95,11 +114,13 @@ async def claim_due_cases(tx: AsyncConnection, *, now: datetime, limit: int) -> 
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return {row.id: row for row in await tx.execute(wanted)}
+    return {row[0]: CaseRow(*row) for row in await tx.execute(wanted)}
 
 
-async def load_cases(tx: AsyncConnection, rows: Mapping[str, Row[Any]]) -> dict[str, StoredCase]:
+async def load_cases(tx: AsyncConnection, rows: Mapping[str, CaseRow]) -> dict[str, StoredCase]:
     """Return the cases of these rows with their facts and clocks, in two statements."""
+    if not rows:
+        return {}
     facts = await _facts_of(tx, rows)
     clocks = await _clocks_of(tx, rows)
     return {
@@ -112,39 +133,54 @@ async def load_cases(tx: AsyncConnection, rows: Mapping[str, Row[Any]]) -> dict[
     }
 
 
-async def cases_after(tx: AsyncConnection, case_id: str, *, limit: int) -> dict[str, Row[Any]]:
+async def cases_after(tx: AsyncConnection, case_id: str, *, limit: int) -> dict[str, CaseRow]:
     """Return the next cases by id, without a lock; for a walk through all of them."""
     wanted = select(sla_case).where(sla_case.c.id > case_id).order_by(sla_case.c.id).limit(limit)
-    return {row.id: row for row in await tx.execute(wanted)}
+    return {row[0]: CaseRow(*row) for row in await tx.execute(wanted)}
 
 
-async def _facts_of(tx: AsyncConnection, case_ids: Collection[str]) -> dict[str, list[Fact]]:
+async def _facts_of(tx: AsyncConnection, case_ids: Iterable[str]) -> dict[str, list[Fact]]:
     found: defaultdict[str, list[Fact]] = defaultdict(list)
-    for row in await _rows_of_cases(tx, case_fact, case_fact.c.case_id, case_ids):
-        found[row.case_id].append(_fact(row))
+    for case_id, kind, sequence, at, policy, outcome in await _rows_of_cases(tx, _of_cases_facts, case_ids):
+        said = _OUTCOMES[outcome] if outcome else None
+        found[case_id].append(Fact(kind, at, sequence, policy=policy or None, outcome=said))
     return found
 
 
-async def _clocks_of(tx: AsyncConnection, case_ids: Collection[str]) -> dict[str, list[StoredClock]]:
+async def _clocks_of(tx: AsyncConnection, case_ids: Iterable[str]) -> dict[str, list[StoredClock]]:
     found: defaultdict[str, list[StoredClock]] = defaultdict(list)
-    for row in await _rows_of_cases(tx, clock, clock.c.ticket_id, case_ids):
+    for row in await _rows_of_cases(tx, _of_cases_clocks, case_ids):
         found[row.ticket_id].append(StoredClock(clock_of(row), row.warned_percent))
     return found
 
 
 async def _rows_of_cases(
-    tx: AsyncConnection, table: Table, column: ColumnElement[str], case_ids: Collection[str]
-) -> Sequence[Row[Any]]:
+    tx: AsyncConnection, select_for: Callable[[str], Select[Any]], case_ids: Iterable[str]
+) -> list[Any]:
     dialect = tx.dialect.name
-    given = rows_of(dialect, _IDS)
-    wanted = select(table).select_from(given.join(table, column == given.c.id))
     bound = bind_rows(dialect, _IDS, [(case_id,) for case_id in case_ids])
-    return (await tx.execute(wanted, bound)).all()
+    return list(await tx.execute(select_for(dialect), bound))
 
 
-def _fact(row: Row[Any]) -> Fact:
-    outcome = Outcome(row.outcome) if row.outcome else None
-    return Fact(row.kind, row.at, row.sequence, policy=row.policy or None, outcome=outcome)
+@cache
+def _locked(dialect: str) -> Select[Any]:
+    wanted = select(sla_case).where(_given(dialect, sla_case.c.id)).order_by(sla_case.c.id)
+    return wanted.with_for_update(of=sla_case)
+
+
+@cache
+def _of_cases_facts(dialect: str) -> Select[Any]:
+    return select(case_fact).where(_given(dialect, case_fact.c.case_id))
+
+
+@cache
+def _of_cases_clocks(dialect: str) -> Select[Any]:
+    return select(clock).where(_given(dialect, clock.c.ticket_id))
+
+
+def _given(dialect: str, column: ColumnElement[str]) -> ColumnElement[bool]:
+    # Not a join: SQLite would sooner or later walk the whole table and look each row up among those given.
+    return column.in_(select(rows_of(dialect, _IDS).c.id))
 
 
 def clock_of(row: Row[Any]) -> Clock:

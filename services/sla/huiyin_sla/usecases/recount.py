@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_sla import queries
 from huiyin_sla.domain.clocks import Clock, clocks_of
 from huiyin_sla.queries import StoredCase, StoredClock
-from huiyin_sla.usecases.ledger import clock_values, judged, terms_key
+from huiyin_sla.usecases.ledger import CLOCK_COLUMNS, clock_row, judged, terms_key
 from huiyin_sla.usecases.terms import Terms, load_terms
 
 _AT_A_TIME: Final = 500
@@ -42,8 +42,7 @@ def _difference(expected: Clock | None, stored: StoredClock | None) -> str:
         return "is missing"
     if expected is None:
         return "does not follow from any fact"
-    ours = clock_values(stored, department=None)
-    theirs = clock_values(StoredClock(expected, stored.warned_percent), department=None)
-    return ", ".join(
-        f"{name} is {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]
-    )
+    ours = clock_row(stored, department=None)
+    theirs = clock_row(StoredClock(expected, stored.warned_percent), department=None)
+    found = zip(CLOCK_COLUMNS, ours, theirs, strict=True)
+    return ", ".join(f"{name} is {one}, not {other}" for name, one, other in found if one != other)

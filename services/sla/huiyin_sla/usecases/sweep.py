@@ -13,7 +13,7 @@ from huiyin_sla.domain.clocks import Clock, WarningPoint, clocks_of
 from huiyin_sla.models import sweep_mark
 from huiyin_sla.queries import StoredCase, StoredClock
 from huiyin_sla.usecases.announcing import outgoing_of, warning_of
-from huiyin_sla.usecases.ledger import Changed, case_values, clock_values, differs, save, terms_key
+from huiyin_sla.usecases.ledger import Changed, checked, clock_row, differs, save, terms_key
 from huiyin_sla.usecases.terms import Terms, load_terms
 
 BATCH: Final = 500
@@ -73,9 +73,9 @@ def _judge(case: StoredCase, *, terms: Terms, now: datetime, changed: Changed) -
         warnings += len(due)
     changed.outgoing += [outgoing_of(each, department=department, cause=None, now=now) for each in told]
     changed.clocks += [
-        clock_values(each, department=department) for each in stored if differs(each, case.clocks)
+        clock_row(each, department=department) for each in stored if differs(each, case.clocks)
     ]
-    changed.cases.append(case_values(case.row, stored))
+    changed.cases.append(checked(case.row, stored))
     return _Found(tuple(each for each in told if isinstance(each, Breached)), warnings)
 
 
