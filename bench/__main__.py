@@ -1,6 +1,7 @@
 """`python -m bench`: runs the measures and writes what they found."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ _QUICK = 0.05
 
 def main() -> int:
     """Run what is asked for; return the exit code."""
+    # Ending like Ctrl-C ends: everything that was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     arguments = _arguments()
     if arguments.list:
         for entry in MEASURES:

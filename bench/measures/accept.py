@@ -22,7 +22,7 @@ from bench.run import Bench, Sample, Turn, ratio, told, triple
 from bench.stores import await_published
 
 LEVELS: Final = (1, 8, 32)
-_SECONDS: Final = 2.5
+_SECONDS: Final = 2.0
 _RT_TICKETS_PER_SECOND: Final = 25.5
 _RT_QUOTED: Final = (
     "Request Tracker 5.0.3, quiet machine, 100 k tickets stored, quoted from an earlier session"

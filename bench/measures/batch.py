@@ -13,7 +13,7 @@ from bench.installations import Installation, Stack
 from bench.load import Load
 from bench.run import Bench, Sample, ratio, told, triple
 
-_SECONDS: Final = 2.5
+_SECONDS: Final = 2.0
 _ITEMS: Final = 100
 
 

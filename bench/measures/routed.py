@@ -19,7 +19,7 @@ from bench.load import Generator, Load
 from bench.measures.chain import broker_of, run_chain
 from bench.run import Bench, Sample, told, triple
 
-_SECONDS: Final = 8.0
+_SECONDS: Final = 6.0
 _BURST: Final = 3000
 _IDLE_PER_SECOND: Final = 10.0
 _TOPIC: Final = "ticket.routed"
