@@ -146,10 +146,13 @@ async def test_sqlite_is_durable_and_checks_references(tmp_path: object) -> None
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-async def test_a_server_that_is_not_there_is_infrastructure(tmp_path: object) -> None:
-    database = Database("postgresql://nobody@127.0.0.1:1/none")
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:1/none", "postgresql://nobody@/none?host=/nowhere"]
+)
+async def test_a_server_that_is_not_there_is_infrastructure(url: str) -> None:
+    database = Database(url)
 
-    with pytest.raises(OSError, match="Connect call failed") as refused:
+    with pytest.raises(OSError) as refused:  # noqa: PT011 - how it is said is the system's
         async with database.writing():
             pass
 

@@ -6,6 +6,7 @@ writing behind a fair lock, and a small pool for reading (`sqlite` says what run
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
@@ -165,8 +166,20 @@ def _postgresql_engine(url: str) -> AsyncEngine:
         pool_timeout=10,
         connect_args={"server_settings": dict(_POSTGRESQL_OPTIONS), "timeout": 10},
     )
+    event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
+
+
+def _connect(dialect: Any, _record: object, arguments: Any, options: Any) -> Any:
+    """Connect; a unix socket that is not there says the same as a port that refuses: nobody listens.
+
+    A server that stops removes its socket, and a missing file alone would be nobody's fault but the code's.
+    """
+    try:
+        return dialect.connect(*arguments, **options)
+    except FileNotFoundError as gone:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "no server at this socket") from gone
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
