@@ -16,6 +16,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.exc import StatementError
 
 from huiyin_chassis.db import Database
 from huiyin_eventbus.columns import Json, UtcDateTime
@@ -103,3 +104,28 @@ async def test_columns_out_of_the_tables_order_are_refused_on_sqlite(tmp_path: A
         with pytest.raises(ValueError, match="out of order"):
             await BulkUpsert(thing, ("n", "id", "said")).write(tx, [(1, "a", {})])
     await database.close()
+
+
+async def test_on_sqlite_times_are_texts_of_one_width_that_sort_as_they_follow(tmp_path: Any) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    times = [
+        NOON.replace(microsecond=0),
+        NOON.astimezone(timezone(timedelta(hours=8))),
+        NOON.replace(year=9999),
+    ]
+    async with database.writing() as tx:
+        await tx.run_sync(METADATA.create_all)
+
+        await tx.execute(
+            insert(thing), [{"id": str(n), "n": n, "at": at, "said": 1} for n, at in enumerate(times)]
+        )
+
+        texts = (await tx.exec_driver_sql("SELECT at FROM thing ORDER BY at")).scalars().all()
+        with pytest.raises(StatementError, match="naive"):
+            await tx.execute(insert(thing).values(id="x", n=1, at=NOON.replace(tzinfo=None), said=1))
+    await database.close()
+    assert texts == [
+        "2026-11-20 12:00:00.000000",
+        "2026-11-20 12:00:00.000001",
+        "9999-11-20 12:00:00.000001",
+    ]
