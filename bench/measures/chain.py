@@ -12,7 +12,7 @@ from statistics import median
 from time import monotonic
 from typing import Final
 
-from bench.accounting import cpu_seconds, loop_seconds
+from bench.costs import Spent
 from bench.figures import Figure, Triple
 from bench.installations import SERVICES, Installation, Stack
 from bench.load import Load
@@ -110,48 +110,23 @@ def run_chain(
     feedbacks: int = _FEEDBACKS,
 ) -> Sample:
     """Post a burst, wait until all its effects are there, and return what it cost, in CPU µs per feedback."""
-    loops = {name: loop_seconds(pid) for name, pid in processes.items()}
-    whole = {name: cpu_seconds([pid]) for name, pid in processes.items()}
-    backends, database, broker = (
-        installed.backend_seconds(),
-        installed.database_seconds(),
-        installed.broker_seconds(),
+    before, began = Spent.now(installed, processes), monotonic()
+    load = Load(
+        url=f"{url}/v1/feedback",
+        headers=[installed.header],
+        preset=preset,
+        connections=_CONNECTIONS,
+        warmup_seconds=0.0,
+        seconds=_HOUR,
+        limit=bench.count(feedbacks),
     )
-    began = monotonic()
-    posted = bench.load(
-        Load(
-            url=f"{url}/v1/feedback",
-            headers=[installed.header],
-            preset=preset,
-            connections=_CONNECTIONS,
-            warmup_seconds=0.0,
-            seconds=_HOUR,
-            limit=bench.count(feedbacks),
-        )
-    )
+    posted = bench.load(load)
     seconds = await_settled(installed.stores, SERVICES, bootstrap=installed.bootstrap) - began
-    each = 1e6 / posted["items"]
-    costs: dict[str, float] = {}
-    for name, pid in processes.items():
-        loop, rest = loop_seconds(pid) - loops[name], cpu_seconds([pid]) - whole[name]
-        costs[f"{name}_loop_us"] = each * loop
-        costs[f"{name}_database_us"] = each * max(0.0, rest - loop)
-    costs_of_database = sum(cost for name, cost in costs.items() if name.endswith("_database_us"))
-    servers_us = each * (installed.database_seconds() - database)
-    for name, used in installed.backend_seconds().items():
-        if f"{name}_database_us" in costs:
-            costs[f"{name}_database_us"] += each * (used - backends.get(name, 0.0))
-    broker_us = each * (installed.broker_seconds() - broker)
-    ours = sum(cost for name, cost in costs.items() if name.endswith("_loop_us"))
-    cpu_us = ours + costs_of_database + servers_us + broker_us
+    costs = Spent.now(installed, processes).since(before, items=posted["items"])
     return {
         **costs,
         "items": posted["items"],
-        "ours_us": ours,
-        "database_us": costs_of_database + servers_us,
-        "broker_us": broker_us,
-        "cpu_us": cpu_us,
-        "per_cpu_second": 1e6 / cpu_us,
+        "per_cpu_second": 1e6 / costs["cpu_us"],
         "per_second": posted["items"] / seconds,
         "accepted_per_second": posted["items_per_second"],
         "accepted_p99_ms": posted["p99_ms"],
