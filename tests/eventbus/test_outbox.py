@@ -67,6 +67,33 @@ async def test_events_keep_the_order_they_were_given_in_and_are_counted_per_topi
     assert [each.sequence for each in await envelopes(written)] == [1, 1, 2, 1, 3]
 
 
+async def test_the_only_event_of_its_key_is_its_first_among_others_that_are_counted(
+    written: BusDriver,
+) -> None:
+    await written.append(
+        written.probe(0, key="a"),
+        Outgoing(written.probe(1, key="alone"), is_only_one=True),
+        written.probe(2, key="a"),
+    )
+    await written.append(Outgoing(written.probe(3, key="alone too"), is_only_one=True))
+
+    assert [(each.subject, each.sequence) for each in await envelopes(written)] == [
+        ("a", 1),
+        ("alone", 1),
+        ("a", 2),
+        ("alone too", 1),
+    ]
+
+
+async def test_an_event_that_is_encoded_already_leaves_as_it_is(written: BusDriver) -> None:
+    event = written.probe(1)
+    encoded = b" " + event.model_dump_json().encode()
+
+    await written.append(Outgoing(event, data=encoded))
+
+    assert [each.data for each in await envelopes(written)] == [encoded]
+
+
 async def test_the_numbers_of_deleted_rows_are_not_given_again(written: BusDriver) -> None:
     await written.append(written.probe(1))
     highest = await written.count(select(func.max(outbox.c.seq)))

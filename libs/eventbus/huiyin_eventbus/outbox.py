@@ -39,13 +39,17 @@ class Outgoing:
     """An event with more to say about its publication.
 
     `cause` is the event that led to it: correlation, causation and trace go on. `event_id` is for ids that are
-    computed, so that a repeat is recognised. `topic` is another one than the event's type.
+    computed, so that a repeat is recognised. `topic` is another one than the event's type. `data` is the event's JSON
+    for callers that have it. `is_only_one` says that no other event ever has its topic and key, which saves drawing a
+    number for it: to be claimed only where the key is made together with the event.
     """
 
     event: Event
     cause: Received[Event] | None = None
     event_id: str | None = None
     topic: str | None = None
+    data: bytes | None = None
+    is_only_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,17 @@ async def outbox_backlog(tx: AsyncConnection) -> Backlog:
 
 async def _draw_sequences(tx: AsyncConnection, outgoing: Sequence[Outgoing]) -> list[int]:
     """Return the sequence of each event, after locking their topics and keys until the commit."""
-    places = [(each.topic or each.event.TYPE, each.event.key) for each in outgoing]
+    drawing = [each for each in outgoing if not each.is_only_one]
+    if not drawing:
+        return [1] * len(outgoing)
+    places = [(each.topic or each.event.TYPE, each.event.key) for each in drawing]
     counts = sorted((topic, key, count) for (topic, key), count in Counter(places).items())
     dialect = tx.dialect.name
     drawn = await tx.execute(_draw(dialect), bind_rows(dialect, _DRAWN, counts))
     last = {(row.topic, row.key): row.last for row in drawn}
     following = {(topic, key): last[topic, key] - count for topic, key, count in counts}
-    return [_count_on(following, place) for place in places]
+    drawn_in_order = iter([_count_on(following, place) for place in places])
+    return [1 if each.is_only_one else next(drawn_in_order) for each in outgoing]
 
 
 def _count_on(following: dict[tuple[str, str], int], place: tuple[str, str]) -> int:
@@ -120,7 +128,7 @@ def _row(outgoing: Outgoing, sequence: int, *, now: datetime) -> dict[str, Any]:
 
 def _envelope(outgoing: Outgoing, sequence: int, *, now: datetime) -> Envelope:
     event, cause = outgoing.event, outgoing.cause
-    data = event.model_dump_json().encode()
+    data = outgoing.data or event.model_dump_json().encode()
     if len(data) > LARGEST_BYTES:
         raise EventTooLarge(event.TYPE, size_bytes=len(data))
     event_id = outgoing.event_id or str(uuid_utils.uuid7())

@@ -151,7 +151,7 @@ def _submission(
         ahead = FieldError(pointer="#/occurred_at", detail="Lies more than a day in the future.")
         raise Refusal(422, "The feedback's time cannot be right.", errors=[ahead])
     submission = submission_of(post, posted_by=principal.id, now=now, claim=claim)
-    if len(submission.content.encode()) > MAX_FEEDBACK_BYTES:
+    if len(submission.content) > MAX_FEEDBACK_BYTES:
         raise Refusal(413, "A feedback may have 256 KiB.")
     return submission
 

@@ -1,4 +1,7 @@
-"""HTTP bodies of the front door. Unknown fields are refused: a typo must not lose a customer's words."""
+"""HTTP bodies of the front door. Unknown fields are refused: a typo must not lose a customer's words.
+
+What may be any JSON is typed `Any`: bodies are JSON before they come here, and JsonValue would check it all again.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
@@ -9,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
-    JsonValue,
     StringConstraints,
     model_validator,
 )
@@ -107,7 +109,7 @@ class FeedbackIn(_Body):
     nps: Annotated[int, Field(ge=0, le=10)] | None = None
     tags: Annotated[tuple[Tag, ...], Field(max_length=50)] = ()
     attachments: Annotated[tuple[AttachmentIn, ...], Field(max_length=20)] = ()
-    extra: Annotated[dict[Name, JsonValue], Field(max_length=100)] = {}
+    extra: Annotated[dict[Name, Any], Field(max_length=100)] = {}
 
     @model_validator(mode="after")
     def _says_something(self) -> "FeedbackIn":
@@ -124,7 +126,6 @@ class FeedbackIn(_Body):
 class BatchIn(_Body):
     """Up to 1,000 posts; each is judged alone, so that a bad one never costs its neighbours."""
 
-    # Not JsonValue, which would copy what is known to be JSON already.
     items: Annotated[list[Any], Field(min_length=1, max_length=1000)]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_chassis.idempotency import Claim, StoredAnswer, find_answers, remember
 from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_eventbus.bulk import insert_new_rows
-from huiyin_eventbus.outbox import append
+from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_intake import queries
 from huiyin_intake.domain import NaturalKey, fingerprint
 from huiyin_intake.models import feedback
@@ -22,7 +22,7 @@ from huiyin_intake.schemas import Accepted, FeedbackIn
 
 log = structlog.get_logger()
 
-_BEFORE_TEXT: Final = ',"text":'
+_BEFORE_TEXT: Final = b',"text":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Submission:
 
     event: FeedbackReceived
     natural_key: NaturalKey
-    content: str
+    content: bytes
     """The event as JSON, encoded once."""
     fingerprint: str
     posted_by: str
@@ -62,18 +62,18 @@ def submission_of(
     given = vars(post) | {"account": post.account or ""}
     event = FeedbackReceived(feedback_id=str(uuid_utils.uuid7()), received_at=now, **given)
     natural_key = NaturalKey(event.channel, event.account, event.external_id)
-    content = event.model_dump_json()
+    content = event.__pydantic_serializer__.to_json(event)
     said = fingerprint(_said(event.kind, content))
     return Submission(event, natural_key, content, said, posted_by, claim)
 
 
-def _said(kind: str, content: str) -> bytes:
+def _said(kind: str, content: bytes) -> bytes:
     """Return what the author said, out of an event's JSON: its kind, text and all that follows.
 
     Without the times: some channels stamp each delivery anew, and the same words are the same content.
     """
     # No value can hold what stands before the text: inside a JSON string these quotes would be escaped.
-    return f"{kind} {content.partition(_BEFORE_TEXT)[2]}".encode()
+    return kind.encode() + content.partition(_BEFORE_TEXT)[2]
 
 
 async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission]) -> list[Receipt]:
@@ -85,9 +85,9 @@ async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission
     answered = await find_answers(tx, [each.claim for each in submissions if each.claim])
     fresh = [each for each in submissions if each.claim not in answered]
     stored = await _store(tx, fresh)
-    new = [each.event for each in fresh if stored[each.natural_key].feedback_id == each.event.feedback_id]
-    if new:
-        await append(tx, *new)
+    new = [each for each in fresh if stored[each.natural_key].feedback_id == each.event.feedback_id]
+    # A feedback's id is made with its event, and it is received once.
+    await append(tx, *(Outgoing(each.event, data=each.content, is_only_one=True) for each in new))
     receipts = [
         Receipt("", is_duplicate=True, answered=answered[each.claim])
         if each.claim in answered
@@ -122,7 +122,7 @@ def _row(submission: Submission) -> dict[str, object]:
         "received_at": event.received_at,
         "posted_by": submission.posted_by,
         "fingerprint": submission.fingerprint,
-        "content": submission.content,
+        "content": submission.content.decode(),
     }
 
 
