@@ -6,7 +6,7 @@ in which it did.
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -43,26 +43,21 @@ def endure(
     folder: Path,
     seconds: float,
     stretch_seconds: float = 1200,
-    told: Callable[[Result], None] = lambda _: None,
-) -> list[Result]:
-    """Play stretches until the time is over and return their results; `told` is given each as soon as it is there."""
-    results: list[Result] = []
+) -> Iterator[Result]:
+    """Play stretches until the time is over or one was broken, and give the result of each."""
     end = time.monotonic() + seconds
     with running(folder, kind) as stack:
         vitals = Vitals(stack)
         vitals.start()
         try:
-            while time.monotonic() < end and all(result.ok for result in results):
-                left = min(stretch_seconds, end - time.monotonic())
-                stretch = replace(
-                    F18, short=Terms(outage_seconds=left, rate=BUSY, rest_seconds=_REST_SECONDS)
-                )
-                result = run(stretch, kind, seed=seed + len(results), folder=folder, stack=stack)
-                results.append(result)
-                told(result)
+            is_ok = True
+            while is_ok and (left := end - time.monotonic()) > 0:
+                terms = Terms(min(stretch_seconds, left), rate=BUSY, rest_seconds=_REST_SECONDS)
+                result = run(F18, kind, seed=seed, folder=folder, terms=terms, stack=stack)
+                yield result
+                is_ok, seed = result.ok, seed + 1
         finally:
             vitals.finish()
-    return results
 
 
 def _random_faults(stage: Stage) -> None:

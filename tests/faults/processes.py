@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.history import History
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 END_SECONDS = 40
 _LOOK_SECONDS = 0.02
 

@@ -23,6 +23,7 @@ from tests.faults.operators import Operators
 from tests.faults.stack import ADMIN_KEY, KINDS, Kind, Layout, Stack, running
 
 RESULTS = "FAULT_RESULTS"
+WRITTEN = "results.jsonl"
 _MOST_VIOLATIONS = 20
 _CALM_SECONDS = 1.5
 
@@ -200,5 +201,5 @@ def judge(stack: Stack) -> tuple[dict[str, bool | None], dict[str, list[str]]]:
 def _keep(result: Result, folder: Path) -> None:
     results = Path(os.environ.get(RESULTS, folder))
     results.mkdir(parents=True, exist_ok=True)
-    with (results / "results.jsonl").open("a", encoding="utf-8") as file:
+    with (results / WRITTEN).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(result) | {"ok": result.ok}, ensure_ascii=False) + "\n")

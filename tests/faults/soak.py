@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.faults.endurance import F18, endure
 from tests.faults.events import EVENTS
 from tests.faults.infrastructure import INFRASTRUCTURE
 from tests.faults.matrix import place, results_in
-from tests.faults.scenario import RESULTS, Result, Scenario, Terms, run
+from tests.faults.scenario import RESULTS, WRITTEN, Result, Scenario, Terms, run
 from tests.faults.stack import KINDS, Kind
 from tests.support.servers import PROJECT, ServerUnavailable
 
@@ -27,7 +27,7 @@ WRITTEN_TO: Final = PROJECT / "docs" / "results" / "faults.jsonl"
 
 _HOUR: Final = 3600
 
-Line = dict[str, Any]
+Line = Mapping[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     all_ok = True
     for scenario, kind in _chosen(asked.scenario, asked.stack):
         with tempfile.TemporaryDirectory(prefix=f"soak-{scenario.id}-") as folder:
-            lines = _played(scenario, kind, folder=Path(folder), asked=asked)
-        all_ok &= all(line["ok"] for line in lines)
-        _put(lines, asked.results)
+            for lines in _played(scenario, kind, folder=Path(folder), asked=asked):
+                # After every run: what was seen is kept when the rest is broken off.
+                _put(lines, asked.results)
+                all_ok &= all(line["ok"] for line in lines)
     return 0 if all_ok else 1
 
 
@@ -63,22 +64,26 @@ def _chosen(names: Sequence[str] | None, only: Kind | None) -> Iterator[tuple[Sc
                 yield scenario, kind
 
 
-def _played(scenario: Scenario, kind: Kind, *, folder: Path, asked: argparse.Namespace) -> list[Line]:
-    """Play a scenario on a stack as often as asked; return what was written down, failures to play it too."""
+def _played(
+    scenario: Scenario, kind: Kind, *, folder: Path, asked: argparse.Namespace
+) -> Iterator[Sequence[Line]]:
+    """Play a scenario on a stack as often as asked; give all that is written down, failures to play it too, after each."""
     os.environ[RESULTS] = str(folder)
     for number, (terms, seed) in enumerate(_turns(scenario, asked), start=1):
         own = folder / str(number)
         own.mkdir()
         try:
             if scenario is F18:
-                endure(kind, seed=seed, folder=own, seconds=asked.hours * _HOUR, told=_tell)
+                for result in endure(kind, seed=seed, folder=own, seconds=asked.hours * _HOUR):
+                    _tell(result)
+                    yield results_in(folder / WRITTEN)
             else:
                 _tell(run(scenario, kind, seed=seed, folder=own, terms=terms))
         except ServerUnavailable as missing:
             _say(f"{scenario.id} {kind}: left out, {missing}")
         except Exception as failure:  # noqa: BLE001  # a run that broke is a result, and the others go on
             _write_failure(scenario, kind, terms=terms, seed=seed, failure=failure, folder=folder)
-    return [dict(line) for line in results_in(folder / "results.jsonl")]
+        yield results_in(folder / WRITTEN)
 
 
 def _turns(scenario: Scenario, asked: argparse.Namespace) -> Iterator[tuple[Terms, int]]:
@@ -107,7 +112,7 @@ def _write_failure(
         "figures": {},
         "ok": False,
     }
-    with (folder / "results.jsonl").open("a", encoding="utf-8") as file:
+    with (folder / WRITTEN).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
