@@ -69,3 +69,9 @@ def stack(request: pytest.FixtureRequest, suites: Suites, kind: str) -> Iterator
     yield stack
     if request.session.testsfailed > failed:
         suites.throw_away(kind)
+
+
+@pytest.fixture
+def alone(suites: Suites) -> None:
+    """End the suites that tests share, for a test that starts its own."""
+    suites.close()

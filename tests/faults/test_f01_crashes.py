@@ -3,6 +3,8 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from huiyin_failpoints import LABELS
 from tests.faults.both import kafka_in_soak
 from tests.faults.crash_faults import BROKER_PLAN, EVERYWHERE, F1, F1_UP, ONCE, OTHERWISE
@@ -24,12 +26,14 @@ def test_a_process_killed_at_any_place_loses_and_doubles_nothing(stack: Stack, t
     assert result.ok, result.story()
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_suite_in_one_process_may_be_killed_at_any_moment(tmp_path: Path) -> None:
     result = run(F1_UP, SQLITE, seed=1, folder=tmp_path)
 
     assert result.ok, result.story()
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_migration_killed_half_way_is_done_by_the_next_one(tmp_path: Path) -> None:
     stack = Stack(tmp_path, SQLITE)
     stack.prepare()

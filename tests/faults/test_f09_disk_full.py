@@ -10,6 +10,7 @@ from tests.faults.scenario import run
 from tests.faults.stack import SQLITE
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 def test_a_full_disk_costs_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     result = run(F9, SQLITE, seed=9, folder=tmp_path)
