@@ -11,7 +11,7 @@ from huiyin_sla import jobs, queries
 from huiyin_sla.app import SERVICE
 from huiyin_sla.settings import SlaSettings
 from huiyin_sla.usecases.sweep import mark_seen
-from tests.sla.driver import SlaDriver, hours, received, routed
+from tests.sla.driver import SlaDriver, hours, progressed, received, routed
 from tests.support.service import running_service
 
 SECONDS = {
@@ -36,6 +36,21 @@ async def test_the_sweep_finds_what_is_overdue_now(sla: SlaDriver) -> None:
     [breach] = await sla.breached()
     assert breach.breached_at == now - hours(1)
     assert now <= breach.detected_at <= utc_now()
+
+
+async def test_nothing_fires_until_what_happened_meanwhile_is_known(sla: SlaDriver) -> None:
+    late = utc_now() - hours(25)
+    await sla.deliver(routed("answered", at=late), routed("forgotten", at=late))
+    sweeper = jobs.sweeper_of(sla.service.runtime)
+
+    await sweeper.run(is_behind=True)
+    assert await sla.breached() == []
+    assert jobs.HELD._value.get() == 1
+
+    await sla.deliver(progressed("answered", "answered", at=late + hours(1), version=1))
+    await sweeper.run(is_behind=False)
+    assert [breach.ticket_id for breach in await sla.breached()] == ["forgotten"]
+    assert jobs.HELD._value.get() == 0
 
 
 async def test_the_sweep_goes_on_until_nothing_is_due(

@@ -7,6 +7,7 @@ The embedded broker belongs to `huiyin up` and `huiyin broker`; they leave its p
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +63,15 @@ async def find_kafka(settings: Settings) -> "KafkaSettings":
     port = broker_port(settings.data_dir)
     if port is None or not await _answers(port):
         raise BrokerNotFound(settings.data_dir)
-    return kafka_settings(settings, f"{LOOPBACK}:{port}")
+    # It may come back on another port: whoever makes a new client asks again.
+    return replace(
+        kafka_settings(settings, f"{LOOPBACK}:{port}"), locate=lambda: _address_left(settings.data_dir)
+    )
+
+
+def _address_left(folder: Path) -> str | None:
+    port = broker_port(folder)
+    return None if port is None else f"{LOOPBACK}:{port}"
 
 
 @asynccontextmanager

@@ -99,6 +99,7 @@ class Consumer:
         self._stop = asyncio.Event()
         self._resumed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._has_caught_up = False
         self.state = ConsumerState.STOPPED
 
     @property
@@ -116,9 +117,20 @@ class Consumer:
         """Return whether it has partitions to read."""
         return self._membership is not None and self._membership.is_assigned
 
+    @property
+    def has_caught_up(self) -> bool:
+        """Return whether it has, since its start, taken all that the log held when it got its partitions.
+
+        Until then it lives in the past: what the clock says and what it knows do not belong together.
+        """
+        if not self._has_caught_up and self._membership is not None:
+            self._has_caught_up = self._membership.is_caught_up
+        return self._has_caught_up
+
     async def start(self) -> None:
         """Begin in the background; a broker or database out of reach is no error here."""
         self._stop.clear()
+        self._has_caught_up = False
         self._gates.clear()
         self.state = ConsumerState.STARTING
         metrics.consumer_stopped.labels(self._group).set(0)

@@ -5,7 +5,7 @@ transactions, small fetches, a long poll interval. A producer or consumer is dro
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 class KafkaSettings:
     """How to reach Kafka, and what a topic is made with.
 
+    `locate` is asked before every new client and may know a newer address than `bootstrap`, or None.
     `security` is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, `mechanism` PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512;
     `replication` -1 leaves it to the cluster.
     """
@@ -58,13 +59,15 @@ class KafkaSettings:
     heartbeat: timedelta = timedelta(seconds=3)
     rebalance_timeout: timedelta = timedelta(seconds=30)
     max_poll_interval: timedelta = timedelta(minutes=10)
+    locate: Callable[[], str | None] | None = field(default=None, compare=False, repr=False)
 
     def client(self) -> dict[str, Any]:
         """Return what every aiokafka client takes."""
         secure = "SSL" in self.security.upper()
         context = create_ssl_context(cafile=str(self.ca_file) if self.ca_file else None) if secure else None
+        address = (self.locate and self.locate()) or self.bootstrap
         return {
-            "bootstrap_servers": self.bootstrap.split(","),
+            "bootstrap_servers": address.split(","),
             "security_protocol": self.security.upper(),
             "sasl_mechanism": self.mechanism,
             "sasl_plain_username": self.username,

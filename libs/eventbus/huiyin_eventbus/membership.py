@@ -49,6 +49,8 @@ class Membership(ConsumerRebalanceListener):
         self._unassigned_since = monotonic()
         self._quiet_since: float | None = None
         self._mirrored: dict[TopicPartition, int] = {}
+        self._ends: Mapping[TopicPartition, int] = {}
+        """Where the log ended when our partitions were assigned."""
         self.busy = asyncio.Lock()
         self.positions: dict[TopicPartition, Position] = {}
 
@@ -56,6 +58,13 @@ class Membership(ConsumerRebalanceListener):
     def is_assigned(self) -> bool:
         """Return whether partitions are ours and their positions known."""
         return bool(self.positions)
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Return whether all is taken that our partitions held when they were assigned; false without any."""
+        return self.is_assigned and all(
+            position.next_offset >= self._ends.get(each, 0) for each, position in self.positions.items()
+        )
 
     async def join(self, topics: tuple[str, ...]) -> None:
         """Join the group; raises KafkaError or TimeoutError when the broker does not let us in time."""
@@ -167,6 +176,7 @@ class Membership(ConsumerRebalanceListener):
             return {}
         async with self._database.reading() as tx:
             stored = await read_positions(tx, self._group)
+        self._ends = await self._consumer.end_offsets(assigned)
         missing = [each for each in assigned if each not in stored]
         # A new group reads from the beginning: what was published before it existed is its history too.
         starts = await self._consumer.beginning_offsets(missing) if missing else {}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
@@ -23,6 +24,9 @@ from huiyin_eventbus.outbox import Backlog, outbox_backlog
 from huiyin_eventbus.packing import Pack, pack
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
 from huiyin_failpoints import reach
+
+# A broker that may move stands on this machine: it answers by then, or is to be looked for.
+_NEAR: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class Relay:
         self._database = database
         self._kafka = kafka
         self._service = service
+        self._deadline = min(self._settings.deadline, _NEAR) if kafka.locate else self._settings.deadline
         # PostgreSQL ends a frozen relay's transaction some time after the relay itself would have given up.
         idle = milliseconds(self._settings.deadline + timedelta(seconds=15))
         self._outlet = outlet_of(database, idle_milliseconds=idle)
@@ -117,7 +122,7 @@ class Relay:
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         """Return once the broker has acknowledged every row; raises whatever is in the way."""
         reach("relay.before_produce")
-        async with asyncio.timeout(self._settings.deadline.total_seconds()):
+        async with asyncio.timeout(self._deadline.total_seconds()):
             producer = self._producer or await self._new_producer()
             packs = pack(producer, rows, partitions=await self._partitions(producer, rows))
             # Sent in the order of the rows, and within one partition the producer keeps it.

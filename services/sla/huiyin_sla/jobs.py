@@ -1,7 +1,7 @@
 """What sla does by the clock: sweeps deadlines four times a second, and looks whether the calendar is known far enough.
 
 A sweep that finds nothing is one look at one index. While the wall clock cannot be trusted nothing fires, and
-readiness says so.
+readiness says so; nor does anything until the log is read up to where it ended at the start.
 """
 
 import time
@@ -32,7 +32,9 @@ LATENESS_SECONDS: Final = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 WARNED: Final = Counter("huiyin_sla_warnings", "Warnings sent, by all shares.")
-HELD: Final = Gauge("huiyin_sla_sweep_held", "1 while nothing fires because the wall clock jumped, else 0.")
+HELD: Final = Gauge(
+    "huiyin_sla_sweep_held", "1 while nothing fires: the wall clock jumped, or the log is not read yet."
+)
 UNCOVERED: Final = Gauge(
     "huiyin_sla_calendar_uncovered",
     "1 from 1 December on while next year's official arrangement is missing, else 0.",
@@ -48,12 +50,17 @@ class Sweeper:
         self._steadiness: Steadiness | None = None
         self._marked_at: datetime | None = None
 
-    async def run(self) -> None:
-        """Look once, and sweep until nothing more is due; commits each batch."""
+    async def run(self, *, is_behind: bool = False) -> None:
+        """Look once, and sweep until nothing more is due; commits each batch.
+
+        Nothing fires while the service `is_behind`: after a long stop, answers that were in time are still to be read.
+        """
         async with self._database.reading() as tx:
             poll = await queries.poll(tx, now=utc_now())
             stored = await queries.sweep_seen_at(tx) if self._steadiness is None else None
-        if self._is_held(poll.now, stored=stored):
+        is_held = self._is_held(poll.now, stored=stored) or is_behind
+        HELD.set(is_held)
+        if is_held:
             return
         if poll.is_due:
             await self._sweep(poll.now)
@@ -76,7 +83,6 @@ class Sweeper:
         if seen.held_until != (known.held_until if known else None) and seen.jump is not None:
             log.error("wall_clock_jumped", by_seconds=seen.jump.total_seconds(), holding_seconds=60)
         self._steadiness = seen
-        HELD.set(seen.is_held)
         return seen.is_held
 
     async def _sweep(self, now: datetime) -> None:
@@ -111,7 +117,8 @@ def sweeper_of(runtime: Runtime) -> Sweeper:
 
 async def sweep(runtime: Runtime) -> None:
     """Find warnings and deadlines that have passed; commits."""
-    await sweeper_of(runtime).run()
+    consumer = runtime.consumer
+    await sweeper_of(runtime).run(is_behind=consumer is not None and not consumer.has_caught_up)
 
 
 async def check_coverage(runtime: Runtime) -> None:
