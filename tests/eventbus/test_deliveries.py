@@ -1,7 +1,5 @@
 """Reading a record: an event, nothing of ours, or something that cannot be read; never an exception."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +63,7 @@ def test_a_readable_record_is_an_event_with_its_envelope_and_place() -> None:
 def test_an_event_that_its_publisher_did_not_put_there_is_not_believed(
     topic: str, changes: dict[str, str], told: str
 ) -> None:
-    delivery = read(replace(record(changes), topic=topic), subscriptions())
+    delivery = read(record(changes)._replace(topic=topic), subscriptions())
 
     assert delivery
     assert delivery.received is None

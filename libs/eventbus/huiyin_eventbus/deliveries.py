@@ -1,8 +1,12 @@
-"""Records of the log, read once: either an event a handler takes, or what is wrong with it."""
+"""Records of the log, read once: either an event a handler takes, or what is wrong with it.
+
+Named tuples, here and in `subscriptions`: they are made for every event of every consumer, at a third of the price of a
+frozen dataclass.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from huiyin_contracts.errors import MalformedEvent
 from huiyin_contracts.event import Envelope, Event
@@ -11,12 +15,12 @@ from huiyin_eventbus.errors import UnknownMajorVersion
 from huiyin_eventbus.headers import Headers
 from huiyin_eventbus.subscriptions import Received, Subscriptions
 
+_VALUE: Final = itemgetter(1)
 LONGEST_NAME: Final = 256
 """Characters of an id or key: they are in indexes, and may come from anyone who can write to a topic."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """A record as it stands in the log."""
 
     topic: str
@@ -27,8 +31,7 @@ class RawRecord:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A record of a subscribed type: `received`, or the `problem` that makes it unreadable."""
 
     record: RawRecord
@@ -40,14 +43,14 @@ class Delivery:
 
 def raw_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
     """Return Kafka's headers with null values as empty ones."""
-    if all(value is not None for _, value in headers):
+    if None not in map(_VALUE, headers):
         return headers  # type: ignore[return-value]  # just checked; copying costs more than all the rest of reading
     return [(name, value or b"") for name, value in headers]
 
 
 def read(record: RawRecord, subscriptions: Subscriptions) -> Delivery | None:
     """Return the delivery of a record, None when nobody here takes its type; never raises for what is in it."""
-    event_type = next((value for name, value in record.headers if name == "ce_type"), None)
+    event_type = dict(record.headers).get("ce_type")
     model = subscriptions.model(event_type.decode("utf-8", "replace")) if event_type else None
     if event_type and model is None:
         return None

@@ -4,6 +4,7 @@ The doors set the current `traceparent` (the chassis does it for HTTP, with or w
 into the envelope, and the consumer sets it again around the handler. Source: W3C Trace Context, level 1, section 3.2.
 """
 
+import random
 import re
 import secrets
 from collections.abc import Iterator
@@ -32,16 +33,21 @@ def traced(traceparent: str | None) -> Iterator[None]:
 
 def new_traceparent() -> str:
     """Return the `traceparent` of a new, sampled trace."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return f"00-{secrets.token_hex(16)}-{_new_parent()}-01"
 
 
 def child_of(traceparent: str | None) -> str | None:
     """Return a `traceparent` in the same trace with a new parent id, None when there is no valid one."""
     found = _SHAPE.match(traceparent or "")
-    return f"00-{found[1]}-{secrets.token_hex(8)}-{found[2]}" if found else None
+    return f"00-{found[1]}-{_new_parent()}-{found[2]}" if found else None
 
 
 def trace_id(traceparent: str | None) -> str | None:
     """Return the trace's id, for logs; None when there is no valid one."""
     found = _SHAPE.match(traceparent or "")
     return found[1] if found else None
+
+
+def _new_parent() -> str:
+    # Not from `secrets`: it guards nothing, and every event has one. Zero would be no id.
+    return f"{random.getrandbits(64) or 1:016x}"
