@@ -2,15 +2,18 @@
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 from tests.faults.disks import Disk, is_full
 from tests.faults.history import ACCEPTED
 from tests.faults.scenario import Scenario, Stage, Terms
-from tests.faults.stack import SQLITE
+from tests.faults.stack import SQLITE, eventually
 
 _MEGABYTES = 96
+_ENOUGH_POSTS = 3
 
 
 def _disks_full(stage: Stage) -> None:
@@ -40,16 +43,22 @@ def _full_intake(stage: Stage, disk: Disk) -> None:
     time.sleep(stage.seconds / 4)
     began = datetime.now(UTC)
     time.sleep(stage.seconds / 4)
-    posts = [line for line in stage.answers_since(began) if line["expect"] == "accepted"]
+    eventually(lambda: len(_asked(stage, began)) >= _ENOUGH_POSTS)
+    posts = _asked(stage, began)
     taken = [line for line in posts if line["status"] == ACCEPTED and not line["duplicate"]]
     stage.figures["refused_without_room"] = len(posts) - len(taken)
-    stage.expect("intake takes nothing without room", holds=bool(posts) and not taken)
+    stage.expect("intake takes nothing without room", holds=not taken)
     refused = [line for line in posts if line["status"] != ACCEPTED]
     stage.expect("it says 503 and when to try again", holds=all(_is_honest(line) for line in refused))
     _free(stage, disk)
 
 
-def _is_honest(line: dict[str, object]) -> bool:
+def _asked(stage: Stage, since: datetime) -> list[dict[str, Any]]:
+    """Return what became of posts that deserve to be taken."""
+    return [line for line in stage.answers_since(since) if line["expect"] == "accepted"]
+
+
+def _is_honest(line: Mapping[str, Any]) -> bool:
     return line["status"] == 503 and bool(line["retry_after"])
 
 
