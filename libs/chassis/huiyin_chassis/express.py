@@ -9,7 +9,7 @@ Not for endpoints that open a transaction, stream, or take parameters from path,
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final, TypeVar
 
 from fastapi import params
@@ -87,6 +87,7 @@ class _Door:
         self._body_name = body.name
         self._validate = TypeAdapter(body.field_info.annotation).validator.validate_python
         self._dependencies = [_Dependency(each) for each in route.dependant.dependencies]
+        self._with_headers = [each for each in self._dependencies if each.takes_headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose body and headers keep their rules, and hand on any other."""
@@ -106,10 +107,12 @@ class _Door:
 
     async def _given(self, request: Request) -> dict[str, Any]:
         # All headers first: once a dependency has run, the request can no longer be handed on.
-        headers = [each.headers_of(request) for each in self._dependencies]
+        headers = {each: each.headers_of(request) for each in self._with_headers}
         given: dict[str, Any] = {}
-        for dependency, named in zip(self._dependencies, headers, strict=True):
-            value = await dependency.call(request, named)
+        for dependency in self._dependencies:
+            value = dependency.call(request, headers.get(dependency, {}))
+            if dependency.is_async:
+                value = await value
             if dependency.name is not None:
                 given[dependency.name] = value
         return given
@@ -131,17 +134,22 @@ class _Dependency:
         self._call: Any = dependant.call
         self._request_name = dependant.request_param_name
         self._headers = [_HeaderParameter(each) for each in dependant.header_params]
+        self.takes_headers = bool(self._headers)
+        self.is_async = _is_async(self._call)
 
     def headers_of(self, request: Request) -> dict[str, Any]:
         """Return the values of its header parameters; raises _Unusual when one breaks its rule."""
         return {each.name: each.of(request) for each in self._headers}
 
-    async def call(self, request: Request, headers: dict[str, Any]) -> Any:
-        """Return what the endpoint gets."""
+    def call(self, request: Request, headers: dict[str, Any]) -> Any:
+        """Return what the endpoint gets, or will get when the dependency is async."""
         if self._request_name is not None:
-            headers[self._request_name] = request
-        value = self._call(**headers)
-        return await value if isawaitable(value) else value
+            headers = {self._request_name: request, **headers}
+        return self._call(**headers)
+
+
+def _is_async(call: Any) -> bool:
+    return iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 
 class _HeaderParameter:

@@ -51,25 +51,28 @@ class RequestFrame:
         if scope["method"] == "HEAD":
             # Whatever can be got can be asked for its head (RFC 9110 §9.3.2); FastAPI routes know GET only.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        with traced(request_traceparent(header_of(scope, b"traceparent"))):
-            await self._framed(scope, receive, send)
-
-    async def _framed(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = perf_counter()
         answer = _Answer(send)
-        with self._in_flight.track_inprogress():
-            try:
-                if _has_nul(scope):
-                    await malformed_address(scope["path"])(scope, receive, answer)
-                else:
-                    await self.app(scope, receive, answer)
-            except Exception as error:
-                # The last door before the server: whatever nobody foresaw is logged here and told to nobody.
-                last_resort = _last_resort(scope, error)
-                if answer.status is not None:
-                    raise
-                await last_resort(scope, receive, answer)
-        self._count(scope, answer, seconds=perf_counter() - started_at)
+        self._in_flight.inc()
+        try:
+            with traced(request_traceparent(header_of(scope, b"traceparent"))):
+                await self._answered(scope, receive, answer)
+                self._count(scope, answer, seconds=perf_counter() - started_at)
+        finally:
+            self._in_flight.dec()
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            if _has_nul(scope):
+                await malformed_address(scope["path"])(scope, receive, answer)
+            else:
+                await self.app(scope, receive, answer)
+        except Exception as error:
+            # The last door before the server: whatever nobody foresaw is logged here and told to nobody.
+            last_resort = _last_resort(scope, error)
+            if answer.status is not None:
+                raise
+            await last_resort(scope, receive, answer)
 
     def _count(self, scope: Scope, answer: "_Answer", *, seconds: float) -> None:
         status = str(answer.status or 499)  # 499: the caller left before the answer, as nginx counts it

@@ -6,7 +6,6 @@ into the envelope, and the consumer sets it again around the handler. Source: W3
 
 import random
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,13 +32,13 @@ def traced(traceparent: str | None) -> Iterator[None]:
 
 def new_traceparent() -> str:
     """Return the `traceparent` of a new, sampled trace."""
-    return f"00-{secrets.token_hex(16)}-{_new_parent()}-01"
+    return f"00-{_random_id(128)}-{_random_id(64)}-01"
 
 
 def child_of(traceparent: str | None) -> str | None:
     """Return a `traceparent` in the same trace with a new parent id, None when there is no valid one."""
     found = _SHAPE.match(traceparent or "")
-    return f"00-{found[1]}-{_new_parent()}-{found[2]}" if found else None
+    return f"00-{found[1]}-{_random_id(64)}-{found[2]}" if found else None
 
 
 def trace_id(traceparent: str | None) -> str | None:
@@ -48,6 +47,6 @@ def trace_id(traceparent: str | None) -> str | None:
     return found[1] if found else None
 
 
-def _new_parent() -> str:
-    # Not from `secrets`: it guards nothing, and every event has one. Zero would be no id.
-    return f"{random.getrandbits(64) or 1:016x}"
+def _random_id(bits: int) -> str:
+    # Not from `secrets`: it guards nothing, and every request and event has one. Zero would be no id.
+    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
