@@ -20,6 +20,7 @@ from huiyin_chassis.server import HttpServer, listen, url_of
 from huiyin_chassis.service import Service
 from huiyin_chassis.settings import Settings
 from huiyin_chassis.stopping import StopSignal
+from huiyin_chassis.vitals import LoopWatch
 
 if TYPE_CHECKING:
     from huiyin_eventbus.kafka import KafkaSettings
@@ -65,6 +66,9 @@ async def host(
         server = HttpServer(_front(runtimes, folder, settings), bound)
         await server.start()
         stack.push_async_callback(server.stop)
+        watch = LoopWatch()
+        watch.start()
+        stack.push_async_callback(watch.stop)
         _settle_collector()
         if await _is_ready(runtimes, stop=stop):
             announcer.ready(url_of(bound))

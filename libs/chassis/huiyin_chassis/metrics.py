@@ -44,6 +44,12 @@ ACCEPTING: Final = Gauge(
     ["service"],
 )
 
+LOOP_LAG_SECONDS: Final = Histogram(
+    "huiyin_loop_lag_seconds",
+    "How much later than asked the event loop came back, looked at four times a second, in seconds.",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
 
 def route_of(scope: Scope) -> str:
     """Return the template of the route that a request came to, such as `/v1/tickets/{ticket_id}`.
