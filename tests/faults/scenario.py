@@ -143,7 +143,7 @@ def run(
             )
             stack = owned.enter_context(own)
         result = _played(scenario, stack, seed=seed, terms=terms or scenario.short)
-    _keep(result, folder)
+    keep(result, folder)
     return result
 
 
@@ -198,7 +198,8 @@ def judge(stack: Stack) -> tuple[dict[str, bool | None], dict[str, list[str]]]:
     return invariants | dict.fromkeys(NOT_APPLICABLE), wrongs
 
 
-def _keep(result: Result, folder: Path) -> None:
+def keep(result: Result, folder: Path) -> None:
+    """Append a result to `results.jsonl` in the folder that `FAULT_RESULTS` names, else in the given one."""
     results = Path(os.environ.get(RESULTS, folder))
     results.mkdir(parents=True, exist_ok=True)
     with (results / WRITTEN).open("a", encoding="utf-8") as file:
