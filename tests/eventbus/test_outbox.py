@@ -6,6 +6,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from sqlalchemy import func, select
 
+from huiyin_chassis.clock import utc_now
 from huiyin_chassis.db import Database
 from huiyin_contracts.event import Envelope
 from huiyin_eventbus import headers, tracing
@@ -152,6 +153,29 @@ async def test_the_cause_hands_on_correlation_causation_and_trace(written: BusDr
     assert effect.causation_id == root.id
     assert tracing.trace_id(effect.traceparent) == tracing.trace_id(traceparent)
     assert effect.traceparent != traceparent
+
+
+@pytest.mark.parametrize("key", ["case-1", '壶 "quoted" \\ and \n more'])
+@pytest.mark.parametrize("has_cause", [True, False])
+@pytest.mark.parametrize("traceparent", [None, tracing.new_traceparent()])
+async def test_the_stored_headers_are_those_of_the_envelope(
+    written: BusDriver, *, key: str, has_cause: bool, traceparent: str | None
+) -> None:
+    cause = Envelope(
+        id=key, source="/s", type="t", time=utc_now(), dataschema="d", sequence=1, traceparent=traceparent
+    )
+    event = written.probe(2, key=key)
+
+    with tracing.traced(traceparent):
+        await written.append(Outgoing(event, cause=received(written.probe(1), cause) if has_cause else None))
+
+    (row,) = await written.rows(select(outbox))
+    (envelope,) = await envelopes(written)
+    assert row.headers == headers.to_text(envelope.headers())
+    assert (envelope.id, envelope.subject, envelope.time) == (row.id, key, row.created_at)
+    assert envelope.causation_id == (key if has_cause else None)
+    assert envelope.correlation_id == (key if has_cause else row.id)
+    assert tracing.trace_id(envelope.traceparent) == tracing.trace_id(traceparent)
 
 
 async def test_an_event_without_cause_is_in_the_trace_of_the_door(written: BusDriver) -> None:
