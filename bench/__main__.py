@@ -78,20 +78,19 @@ def _run(bench: Bench, chosen: list[Entry], *, output: Path | None) -> Path:
         "load_average_before": machine.load_average(),
     }
     figures: list[Figure] = []
+    is_whole = len(chosen) == len(MEASURES)
+    path = output or report.RESULTS / f"{began_at:%Y-%m-%d}{'' if is_whole else '-part'}.json"
     try:
         for entry in chosen:
             figures += _measured(bench, entry)
+            about |= {"minutes": (monotonic() - began) / 60, "notes": bench.notes}
+            # After each measure: half an hour that is cut short has not been for nothing.
+            if output or bench.scale >= 1:
+                report.save(path, figures, about=about)
     finally:
         bench.servers.close()
         rmtree(bench.folder, ignore_errors=True)
-    about |= {"minutes": (monotonic() - began) / 60, "notes": bench.notes}
-    path = (
-        output
-        or report.RESULTS / f"{began_at:%Y-%m-%d}{'' if len(chosen) == len(MEASURES) else '-part'}.json"
-    )
     print(report.chapter(figures, about=about))
-    if output or bench.scale >= 1:
-        report.save(path, figures, about=about)
     return path
 
 
@@ -102,7 +101,7 @@ def _measured(bench: Bench, entry: Entry) -> list[Figure]:
     except Exception as error:
         bench.notes.append(f"{entry.name}: {type(error).__name__}: {str(error)[-500:]}")
         print(f"  failed: {bench.notes[-1]}", file=sys.stderr, flush=True)
-        if bench.scale < 1:
+        if bench.scale <= _QUICK:
             raise
         return []
 

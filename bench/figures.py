@@ -55,6 +55,8 @@ class Figure:
     value: Triple
     unit: str = ""
     stack: str = ""
+    rate: Triple | None = None
+    """What a ratio's upper part was, per second."""
     bar: str | None = None
     reference: str = ""
     reference_value: Triple | None = None
@@ -68,10 +70,9 @@ class Figure:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return a figure from what `as_json` gave."""
-        reference = value["reference_value"]
         triples = {
-            "value": Triple(**value["value"]),
-            "reference_value": None if reference is None else Triple(**reference),
+            name: None if value[name] is None else Triple(**value[name])
+            for name in ("value", "rate", "reference_value")
         }
         return cls(**{**value, **triples})
 

@@ -87,5 +87,7 @@ def _line(figure: Figure) -> str:
     )
     verdict = bar.verdict(figure.value) if bar else ""
     value = f"{figure.value}{figure.unit if figure.unit != '×' else ' ×'}"
+    if figure.rate:
+        value += f"; {figure.rate}/s"
     cells = (figure.number, figure.stack, figure.what, must, stretch, value, beside, verdict)
     return f"| {' | '.join(cells)} |"

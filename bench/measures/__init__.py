@@ -32,13 +32,13 @@ MEASURES: Final = (
         "single posts against bare FastAPI, the database's limit and django-helpdesk",
     ),
     Entry(("T5",), batch.measure, "batch posts against single posts"),
-    Entry(("T8",), routed.measure, "from the 202 to a readable ticket.routed"),
     Entry(("T9", "stage"), chain.measure, "the whole chain, and what each service costs in it"),
     Entry(("T10", "catch-up"), catch_up.measure, "every consumer from a backlog"),
-    Entry(("flat",), flat.measure, "cost per feedback with ten times as much stored"),
+    Entry(("T8",), routed.measure, "from the 202 to a readable ticket.routed"),
     Entry(("T11",), relay.measure, "an outbox of 50,000 rows emptied"),
-    Entry(("broker",), broker.measure, "the embedded broker beside Apache Kafka"),
     Entry(("T15",), memory.measure, "memory at rest and after work"),
     Entry(("T16",), start.measure, "cold start against django-helpdesk"),
+    Entry(("broker",), broker.measure, "the embedded broker beside Apache Kafka"),
+    Entry(("flat",), flat.measure, "cost per feedback with ten times as much stored"),
 )
 """All measures in the order of a run."""

@@ -65,6 +65,7 @@ def _on(bench: Bench, stack: Stack) -> Iterator[Figure]:
         what="analytics catching up, against the bare batched upsert",
         stack=stack.value,
         value=ratio(ours, bare, "per_second"),
+        rate=triple(ours, "per_second"),
         unit="×",
         bar="T10 share",
         reference="bare batched upsert, events/s",

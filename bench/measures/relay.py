@@ -47,9 +47,10 @@ def _on(bench: Bench, stack: Stack) -> Iterator[Figure]:
     )
     yield Figure(
         number="T11",
-        what=f"the relay with its broker ({relay}/s), against a bare producer",
+        what="the relay with its broker, against a bare producer",
         stack=stack.value,
         value=Triple.of([bare / ours for ours, bare in pairs]),
+        rate=relay,
         unit="×",
         reference="aiokafka alone, records/s",
         reference_value=produce,
