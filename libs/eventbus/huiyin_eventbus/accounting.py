@@ -48,12 +48,13 @@ def account_failures(group: str, failures: Iterable[Failure]) -> None:
 
 
 def _watch_sequences(group: str, taken: Taken, *, polled: Polled, sequences: SequenceWatch) -> None:
-    fresh = {each.event_id for each in taken.fresh}
+    # By delivery, not by event: of two deliveries in one batch, as a relay's repeat makes them, the first one is new.
+    fresh = {id(each) for each in taken.fresh}
     for each in polled.deliveries:
         if each.received is None:
             continue
         found = sequences.observe(
-            each.record.topic, each.key, sequence=each.received.sequence, is_new=each.event_id in fresh
+            each.record.topic, each.key, sequence=each.received.sequence, is_new=id(each) in fresh
         )
         if found.gaps or found.stale:
             metrics.event_gap_total.labels(group).inc(found.gaps)
