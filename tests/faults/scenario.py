@@ -159,6 +159,7 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         numbers=stack.numbers,
     )
     stage = Stage(stack, load, terms, random.Random(seed))
+    irregular = _irregularities(stack)
     operators = Operators(stack.address("desk"), key=ADMIN_KEY, history=stack.history, seed=seed)
     stage.load.start()
     operators.start()
@@ -171,6 +172,7 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         operators.finish()
     stage.figures["drain_seconds"] = round(stack.come_to_rest(within_seconds=terms.rest_seconds), 2)
     stage.expect("every post was answered in the end", holds=not stage.load.unanswered)
+    stage.expect("no consumer saw a gap or a step back", holds=_irregularities(stack) == irregular)
     invariants, violations = judge(stack)
     return Result(
         scenario=scenario.id,
@@ -185,6 +187,12 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         expectations=stage.expectations,
         figures=figures_of(stack, since=began_at) | stage.figures,
     )
+
+
+def _irregularities(stack: Stack) -> int:
+    """Return how often a consumer has logged that an event of a case was missing or overtaken."""
+    logs = stack.folder.glob("*.err")
+    return sum(log.read_bytes().count(b'"sequence_irregular"') for log in logs)
 
 
 def judge(stack: Stack) -> tuple[dict[str, bool | None], dict[str, list[str]]]:
