@@ -1,5 +1,6 @@
 """The independent counter finds nothing wrong with a run in order, and finds each thing that is tampered with."""
 
+import ast
 import shutil
 import sqlite3
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import counter
 from tests.faults.counter import INVARIANTS, NOT_APPLICABLE, gather, judge
 from tests.faults.counter.databases import Databases
 from tests.faults.counter.evidence import Evidence
@@ -86,6 +88,30 @@ def with_log(evidence: Evidence, records: Iterator[Record] | list[Record]) -> Ev
 
 def first_of(evidence: Evidence, topic: str) -> Record:
     return next(evidence.whole_log.of(topic))
+
+
+def test_the_counter_shares_no_code_with_the_suite() -> None:
+    modules = Path(counter.__file__).parent.glob("*.py")
+
+    imported = {
+        name
+        for module in modules
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        for name in _imported_by(node)
+    }
+
+    assert "confluent_kafka" in imported
+    assert not [name for name in imported if name.startswith("huiyin")]
+    assert {name for name in imported if name.startswith("tests.")} == {"tests.faults.counter"}
+
+
+def _imported_by(node: ast.AST) -> Iterator[str]:
+    """Give the packages a statement imports, of the tests' own the first three names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom) and node.module:
+        is_ours = node.module.startswith("tests.")
+        yield ".".join(node.module.split(".")[:3]) if is_ours else node.module
 
 
 def test_a_run_in_order_violates_nothing(evidence: Evidence) -> None:
