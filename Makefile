@@ -3,9 +3,12 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
-# What `make demo` and `make test` pass on, for example: make demo DEMO="--once --json"   make test PYTEST="-k broker"
+# What targets pass on, for example: make demo DEMO="--once --json"   make test PYTEST="-k broker"   make soak SOAK="--scenario F2"
 DEMO ?=
 PYTEST ?=
+BENCH ?=
+SOAK ?=
+MUTANTS ?=
 
 BIN := .venv/bin
 PRIVATE_UV := .cache/uv/bin/uv
@@ -36,6 +39,21 @@ test: setup lint imports types ## Run everything CI runs: style, import contract
 check: lint imports types ## Run before every commit: style, import contracts, types, tests without Kafka and journeys
 	$(BIN)/pytest -m "not kafka and not java" --ignore=tests/journeys --ignore=tests/faults $(PYTEST)
 
+.PHONY: soak
+soak: .venv/.development ## Run every fault scenario long: three seeds, long outages, hours in all; what it saw goes into the guide
+	$(BIN)/python -m tests.faults.soak $(SOAK)
+	$(BIN)/python -m tests.guarantees
+
+.PHONY: mutants
+mutants: .venv/.development ## Plant known bugs in a copy of the code and show which test notices each
+	$(BIN)/python -m tests.mutants $(MUTANTS)
+	$(BIN)/python -m tests.guarantees
+
+.PHONY: bench
+bench: .venv/.development ## Measure speed, memory and start beside references in the same run; writes bench/README.md
+	$(BIN)/python -m bench $(BENCH)
+	$(BIN)/python -m tests.guarantees
+
 .PHONY: lint
 lint: .venv/.development ## Check format, style and declared dependencies
 	$(BIN)/ruff format --check --quiet .
@@ -56,9 +74,10 @@ imports: .venv/.development ## Check who may import whom
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: docs
-docs: setup ## Write docs/events.md and the AsyncAPI file anew from the contracts
+docs: .venv/.development ## Write the generated pages anew: events, AsyncAPI, the tables of the guarantees
 	$(BIN)/python -m huiyin_contracts.schemas
 	$(BIN)/python -m huiyin_eventbus.asyncapi
+	$(BIN)/python -m tests.guarantees
 
 .PHONY: clean
 clean: ## Remove what was installed, cached and built; data in .huiyin stays
