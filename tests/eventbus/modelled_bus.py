@@ -72,11 +72,11 @@ class ModelledBus:
         await self._log.close()
         await self._database.close()
 
-    async def append(self, samples: Sequence[Sample], *, cut: Cut) -> None:
-        """Append events in one transaction; raises CutShort when it is cut."""
+    async def append(self, samples: Sequence[Sample], *, fails: bool) -> None:
+        """Append events in one transaction; raises CutShort when it fails."""
         async with self._database.writing() as tx:
             await append(tx, *[_probe(each) for each in samples])
-            _cut_if(cut != "nowhere")
+            _cut_if(fails)
 
     async def publish(self, *, cut: Cut, acknowledged: int) -> None:
         """Publish the outbox and delete it; raises CutShort. Cut midway, the broker has answered `acknowledged`."""
