@@ -43,6 +43,12 @@ def test_the_longest_term_wins_at_each_place() -> None:
     assert found(words, "更新失败了，败") == ["更新失败", "败"]
 
 
+def test_a_term_that_ends_the_text_ends_with_it() -> None:
+    words = lexicon(strong="买了, 买了又坏")
+
+    assert [(hit.start, hit.end) for hit in words.scan("又买了")] == [(1, 3)]
+
+
 def test_a_shield_hides_the_negator_inside_it() -> None:
     words = lexicon(strong="差")
 

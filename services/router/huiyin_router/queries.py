@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, Select, and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.auth import Principal
-from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_contracts.vocabulary import Outcome
 from huiyin_eventbus.rows import bind_rows, rows_of
 from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Said
@@ -25,9 +26,7 @@ _AUTHOR: Final[Mapping[str, type]] = {"channel": str, "account": str, "author_id
 async def known_ids(tx: AsyncConnection, feedback_ids: Iterable[str]) -> set[str]:
     """Return those of the ids that have a classification."""
     dialect = tx.dialect.name
-    given = rows_of(dialect, _ID)
-    wanted = select(classification.c.feedback_id).join(given, given.c.id == classification.c.feedback_id)
-    found = await tx.execute(wanted, bind_rows(dialect, _ID, [(each,) for each in feedback_ids]))
+    found = await tx.execute(_known(dialect), bind_rows(dialect, _ID, [(each,) for each in feedback_ids]))
     return set(found.scalars())
 
 
@@ -37,9 +36,9 @@ async def earlier_of_authors(tx: AsyncConnection, authors: Iterable[Author]) -> 
     found: dict[Author, list[Earlier]] = defaultdict(list)
     bound = bind_rows(dialect, _AUTHOR, sorted(authors))
     for row in await tx.execute(_newest_of_each(dialect), bound):
-        feedback = FeedbackReceived.model_validate_json(row.content)
         earlier = Earlier(
-            said=Said(text=feedback.text, kind=row.kind, occurred_at=row.occurred_at),
+            # Its text alone is wanted, and it was checked when it came in.
+            said=Said(text=from_json(row.content)["text"], kind=row.kind, occurred_at=row.occurred_at),
             ticket_id=row.ticket_id,
             department=row.department,
             is_open=row.is_open,
@@ -48,6 +47,14 @@ async def earlier_of_authors(tx: AsyncConnection, authors: Iterable[Author]) -> 
     return found
 
 
+@cache
+def _known(dialect: str) -> Select[Any]:
+    # Not a join: SQLite would sooner or later walk the whole table and look each row up among those given.
+    asked = classification.c.feedback_id.in_(select(rows_of(dialect, _ID).c.id))
+    return select(classification.c.feedback_id).where(asked)
+
+
+@cache
 def _newest_of_each(dialect: str) -> Select[Any]:
     given = rows_of(dialect, _AUTHOR)
     mine = classification.alias("mine")

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from huiyin_router.classifier.folding import Passage
 from huiyin_router.classifier.lexicon import Hit, Lexicon
@@ -28,8 +28,7 @@ _PLAIN_CUE: Final = 2.0
 _WEAK_CUE: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """One term's points for one label, at `[start, end)` of the original text."""
 
     start: int

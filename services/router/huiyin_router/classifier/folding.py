@@ -4,6 +4,7 @@ Spans are offsets into the text as it was sent, so every step maps one character
 compatibility forms (NFKC) and case are folded, digits become `0`, common traditional characters become simplified.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,9 @@ from typing import Final
 _HEAD_CHARS: Final = 300
 _TAIL_CHARS: Final = 100
 _FEW_SCRIPT_CHARS: Final = 4
+_LATIN: Final = re.compile("[a-z]")
+_HAN: Final = re.compile("[一-鿿]")
+_FOREIGN: Final = re.compile(r"[^\x00-\x7f一-鿿]")
 
 _TRADITIONAL: Final = (
     "們這個沒還說會對問題買賣錢貨東車開關電話門時間現點過從進選擇換裝壞爛髒熱涼飯麵湯雞魚難騙費價貴貼實質"
@@ -87,15 +91,9 @@ def is_textless(parts: tuple[Passage, ...]) -> bool:
 
 def language(parts: tuple[Passage, ...]) -> str:
     """Return zh, en or other by the share of scripts; a Han character counts like two Latin letters."""
-    han = latin = foreign = 0
-    for part in parts:
-        for char in part.folded:
-            if "a" <= char <= "z":
-                latin += 1
-            elif "一" <= char <= "鿿":
-                han += 1
-            elif char > "\x7f" and char.isalpha():
-                foreign += 1
+    text = "".join(part.folded for part in parts)
+    latin, han = len(_LATIN.findall(text)), len(_HAN.findall(text))
+    foreign = sum(char.isalpha() for char in _FOREIGN.findall(text))
     if foreign >= _FEW_SCRIPT_CHARS and foreign * 4 > han + latin + foreign:
         return "other"
     if han == latin == 0:

@@ -6,8 +6,7 @@ development texts; a head's `sharpness` is the one at which its mean confidence 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from huiyin_router.classifier.evidence import Evidence
 from huiyin_router.classifier.labels import PARENT_TYPES, SUBTYPES
@@ -22,8 +21,7 @@ _MIDDLE_RATING: Final = 0.6
 _RATING_POINTS: Final = 7.5
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A head's answer: the best label, the next best, the share of the best in 0..1, and all shares."""
 
     label: str
@@ -32,18 +30,25 @@ class Decision:
     shares: Mapping[str, float]
 
 
-def decide_sentiment(evidence: Evidence) -> Decision:
+class Opinion(NamedTuple):
+    """The weight of good and of bad words in one text."""
+
+    good: float
+    blame: float
+
+
+def decide_sentiment(evidence: Evidence, opinion: Opinion) -> Decision:
     """Return the sentiment of the whole text: neutral is as much praise as blame, neither, or a mere question."""
-    good, blame = _praise_and_blame(evidence)
+    good, blame = opinion
     lean = good - blame
     asks = min(evidence.of("nature", "inquiry"), _QUESTION_LIMIT)
     scores = {"positive": lean, "negative": -lean, "neutral": 0.9 - 0.35 * abs(lean) + 0.3 * asks}
     return _decide(scores, sharpness=0.6)
 
 
-def decide_nature(evidence: Evidence) -> Decision:
+def decide_nature(evidence: Evidence, opinion: Opinion) -> Decision:
     """Return what the author is doing."""
-    good, blame = _praise_and_blame(evidence)
+    good, blame = opinion
     asks = evidence.of("nature", "inquiry") + min(evidence.questions, 1)
     wishes = evidence.of("nature", "suggestion")
     scores = {
@@ -69,9 +74,9 @@ def type_confidence(subtype: Decision) -> float:
     return sum(share for label, share in subtype.shares.items() if PARENT_TYPES[label] == parent)
 
 
-def decide_urgency(evidence: Evidence) -> Decision:
+def decide_urgency(evidence: Evidence, opinion: Opinion) -> Decision:
     """Return the clock: of equal signs a dispute beats urgent; without a plain sign of either it is normal."""
-    good, blame = _praise_and_blame(evidence)
+    good, blame = opinion
     return _decide(
         {
             "normal": 1.9 + 0.3 * max(good - blame, 0.0),
@@ -82,7 +87,7 @@ def decide_urgency(evidence: Evidence) -> Decision:
     )
 
 
-def _praise_and_blame(evidence: Evidence) -> tuple[float, float]:
+def opinion_of(evidence: Evidence) -> Opinion:
     """Return the weight of good and of bad words; a fault or a dispute told in plain words is blame too."""
     fault = (
         evidence.of("subtype", "defect")
@@ -92,9 +97,9 @@ def _praise_and_blame(evidence: Evidence) -> tuple[float, float]:
     good = evidence.of("polarity", "positive")
     blame = _BAD_WORD_WEIGHT * evidence.of("polarity", "negative") + _FAULT_WEIGHT * min(fault, _FAULT_LIMIT)
     if evidence.rating is None:
-        return good, blame
+        return Opinion(good, blame)
     lean = _RATING_POINTS * (evidence.rating - _MIDDLE_RATING)
-    return good + max(lean, 0.0), blame + max(-lean, 0.0)
+    return Opinion(good + max(lean, 0.0), blame + max(-lean, 0.0))
 
 
 def _decide(scores: Mapping[str, float], *, sharpness: float) -> Decision:

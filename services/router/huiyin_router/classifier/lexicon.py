@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from huiyin_router.classifier.folding import fold
 
@@ -46,8 +46,7 @@ class Term:
     roles: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A term found at `[start, end)` of a folded text."""
 
     start: int
@@ -89,8 +88,10 @@ class Lexicon:
             for length in lengths.get(char, ()):
                 term = others.get(folded[at : at + length])
                 if term is not None:
-                    yield Hit(at, at + length, term)
-                    at += length
+                    # Near the end of the text a slice is shorter than asked for.
+                    found_end = at + len(term.written)
+                    yield Hit(at, found_end, term)
+                    at = found_end
                     break
             else:
                 at += 1

@@ -12,6 +12,7 @@ from huiyin_router.classifier.heads import (
     decide_sentiment,
     decide_subtype,
     decide_urgency,
+    opinion_of,
     type_confidence,
 )
 from huiyin_router.classifier.labels import PARENT_TYPES, Prediction, Span, Text
@@ -34,11 +35,12 @@ def predict(texts: Sequence[Text]) -> list[Prediction]:
 def _predict_one(text: Text, lexicon: Lexicon) -> Prediction:
     parts = passages(text.text, lexicon.tail_markers)
     evidence = gather(parts, lexicon, rating=text.rating)
+    opinion = opinion_of(evidence)
     decisions = {
-        "nature": decide_nature(evidence),
+        "nature": decide_nature(evidence, opinion),
         "subtype": decide_subtype(evidence),
-        "urgency": decide_urgency(evidence),
-        "sentiment": decide_sentiment(evidence),
+        "urgency": decide_urgency(evidence, opinion),
+        "sentiment": decide_sentiment(evidence, opinion),
     }
     subtype = decisions["subtype"]
     return Prediction(

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackReceived
 from huiyin_contracts.vocabulary import Nature, Outcome, RoutingReason, Urgency
 from huiyin_eventbus.outbox import Outgoing, append
-from huiyin_eventbus.rows import insert_into
 from huiyin_eventbus.subscriptions import Received
+from huiyin_eventbus.upserts import BulkUpsert
 from huiyin_router import queries
 from huiyin_router.classifier import REVISION, Prediction, Text, predict
 from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Home, Said, find_home
@@ -29,6 +29,12 @@ log = structlog.get_logger()
 _TEXTS_AT_ONCE: Final = 100
 _NPS_SCALE: Final = 10
 _LATIN_READ: Final = frozenset({"en", "zh"})
+_CLASSIFICATION: Final = tuple(classification.c.keys())
+_ADD_CLASSIFICATIONS: Final = BulkUpsert(
+    classification, _CLASSIFICATION, conflict=lambda put: put.on_conflict_do_nothing()
+)
+_TICKET: Final = tuple(routed_case.c.keys())
+_ADD_TICKETS: Final = BulkUpsert(routed_case, _TICKET, conflict=lambda put: put.on_conflict_do_nothing())
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +245,10 @@ def _language(feedback: FeedbackReceived, prediction: Prediction) -> str:
 
 
 async def _save(tx: AsyncConnection, cases: Sequence[Case]) -> None:
-    put = insert_into(tx.dialect.name, classification).on_conflict_do_nothing(index_elements=["feedback_id"])
-    await tx.execute(put, [case.row for case in cases])
-    tickets = [new_case(case.row) for case in cases if case.row["outcome"] is Outcome.TICKET]
-    if tickets:
-        put = insert_into(tx.dialect.name, routed_case).on_conflict_do_nothing(index_elements=["ticket_id"])
-        await tx.execute(put, tickets)
+    rows = [case.row for case in cases]
+    await _ADD_CLASSIFICATIONS.write(tx, [tuple(row[name] for name in _CLASSIFICATION) for row in rows])
+    tickets = [new_case(row) for row in rows if row["outcome"] is Outcome.TICKET]
+    await _ADD_TICKETS.write(tx, [tuple(ticket[name] for name in _TICKET) for ticket in tickets])
 
 
 def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[Outgoing]:
