@@ -1,6 +1,7 @@
 """The rules of the group protocol that clients in good order rarely show."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -305,3 +306,23 @@ def test_leadership_passes_on_when_the_leader_goes() -> None:
     group.remove(leader)
 
     assert group.leader == "2"
+
+
+async def test_a_broker_that_stood_still_hears_its_members_before_it_throws_them_out(live: LiveGroup) -> None:
+    joined = await stable(live, session_timeout=timedelta(milliseconds=200))
+
+    time.sleep(1)  # the whole process is frozen
+    await asyncio.sleep(0.1)
+
+    assert live.heartbeat(caller(joined)) is ErrorCode.none
+
+
+async def test_a_member_that_stays_silent_is_thrown_out_a_moment_after_a_standstill(live: LiveGroup) -> None:
+    joined = await stable(live, session_timeout=timedelta(milliseconds=200))
+
+    time.sleep(1)  # the whole process is frozen
+    async with asyncio.timeout(10):
+        while live.group.members:
+            await asyncio.sleep(0.1)
+
+    assert live.heartbeat(caller(joined)) is ErrorCode.unknown_member_id

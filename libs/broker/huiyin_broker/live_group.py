@@ -11,6 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from huiyin_broker.groups import Group, GroupState, Member
 from huiyin_broker.membership import Caller, Joined, Joining, Synced
+from huiyin_broker.sessions import Sessions
 
 SHORTEST_SESSION: Final = timedelta(milliseconds=100)
 LONGEST_SESSION: Final = timedelta(minutes=30)
@@ -26,7 +27,7 @@ class LiveGroup:
         self._is_delaying = False
         self._joins: dict[str, asyncio.Future[Joined]] = {}
         self._syncs: dict[str, asyncio.Future[Synced]] = {}
-        self._sessions: dict[str, asyncio.TimerHandle] = {}
+        self._sessions = Sessions()
         self._phase: asyncio.TimerHandle | None = None
 
     async def join(self, joining: Joining) -> Joined:
@@ -56,7 +57,7 @@ class LiveGroup:
     def _announce(self, joining: Joining) -> Joined:
         member_id = self.group.new_member_id(client_id=joining.client_id, instance_id=None)
         self.group.pending.add(member_id)
-        self._watch(member_id, joining.session_timeout, self._forget_pending)
+        self._sessions.watch(member_id, joining.session_timeout, self._forget_pending)
         return Joined(ErrorCode.member_id_required, member_id)
 
     async def _enter(self, joining: Joining) -> Joined:
@@ -101,7 +102,7 @@ class LiveGroup:
         return await self._wait_to_join(member)
 
     async def _wait_to_join(self, member: Member) -> Joined:
-        self._unwatch(member.id)
+        self._sessions.end(member.id)
         _answer(self._joins.get(member.id), Joined(ErrorCode.unknown_member_id, member.id))
         answer: asyncio.Future[Joined] = asyncio.get_running_loop().create_future()
         self._joins[member.id] = answer
@@ -153,7 +154,7 @@ class LiveGroup:
         self._stop_phase()
         for member in [m for m in group.members.values() if not m.has_joined and m.instance_id is None]:
             log.info("group_member_left_behind", group=group.id, member=member.id)
-            self._unwatch(member.id)
+            self._sessions.end(member.id)
             group.remove(member)
         if group.members and not self._joins:
             self._restart_phase(group.rebalance_timeout(), self._complete_join)
@@ -198,7 +199,7 @@ class LiveGroup:
         answer: asyncio.Future[Synced] = asyncio.get_running_loop().create_future()
         _answer(self._syncs.get(member.id), Synced(ErrorCode.unknown_member_id))
         self._syncs[member.id] = answer
-        self._unwatch(member.id)
+        self._sessions.end(member.id)
         if member.id == group.leader:
             self._assign(assignments)
         try:
@@ -279,7 +280,7 @@ class LiveGroup:
             self._prepare()
 
     def _stop_waiting(self, member: Member, error: ErrorCode) -> None:
-        self._unwatch(member.id)
+        self._sessions.end(member.id)
         _answer(self._joins.pop(member.id, None), Joined(error, member.id))
         _answer(self._syncs.pop(member.id, None), Synced(error))
 
@@ -289,23 +290,13 @@ class LiveGroup:
             self._remove(member, reason="session timed out")
 
     def _forget_pending(self, member_id: str) -> None:
-        self._unwatch(member_id)
+        self._sessions.end(member_id)
         self.group.pending.discard(member_id)
         if self.group.state is GroupState.PREPARING:
             self._prepare()
 
     def _keep_alive(self, member: Member) -> None:
-        self._watch(member.id, member.session_timeout, self._evict)
-
-    def _watch(self, member_id: str, timeout: timedelta, expire: Callable[[str], None]) -> None:
-        self._unwatch(member_id)
-        loop = asyncio.get_running_loop()
-        self._sessions[member_id] = loop.call_later(timeout.total_seconds(), expire, member_id)
-
-    def _unwatch(self, member_id: str) -> None:
-        timer = self._sessions.pop(member_id, None)
-        if timer is not None:
-            timer.cancel()
+        self._sessions.watch(member.id, member.session_timeout, self._evict)
 
     def _restart_phase(self, timeout: timedelta, end: Callable[[], None]) -> None:
         self._stop_phase()
@@ -319,8 +310,7 @@ class LiveGroup:
     def close(self) -> None:
         """Stop all timers and answer everybody who waits."""
         self._stop_phase()
-        for member_id in list(self._sessions):
-            self._unwatch(member_id)
+        self._sessions.close()
         for member_id, join in self._joins.items():
             _answer(join, Joined(ErrorCode.coordinator_not_available, member_id))
         for sync in self._syncs.values():
