@@ -10,6 +10,16 @@ from tests.faults.stack import POSTGRESQL, SQLITE, Stack, running
 from tests.support.servers import ServerUnavailable, skip_or_fail
 
 
+PLAY_SECONDS = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder more time than others: they wait for outages, on machines that may be busy."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PLAY_SECONDS))
+
+
 class Suites:
     """Gives the suite of a stack; one on which a test has failed is thrown away."""
 
