@@ -9,7 +9,6 @@ import pytest
 from tests.faults.stack import POSTGRESQL, SQLITE, Stack, running
 from tests.support.servers import ServerUnavailable, skip_or_fail
 
-
 PLAY_SECONDS = 600
 
 
