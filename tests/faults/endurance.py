@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.broker_faults import F2, F3
-from tests.faults.crash_faults import F1
 from tests.faults.database_faults import F4
 from tests.faults.group_faults import F7
 from tests.faults.network_faults import F14
@@ -29,11 +28,22 @@ from tests.faults.vitals import Vitals, trends
 NOMINAL_RATE: Final = 1.0
 """Posts a second: 86,400 feedbacks a day."""
 BUSY: Final = 5 * NOMINAL_RATE
-FAULTS: Final[Sequence[Scenario]] = (F1, F2, F3, F4, F5, F7, F8, F11, F14, F15, STOP)
 _CALM_SECONDS: Final = (15, 60)
 _REST_SECONDS: Final = 900
 _MOST_MEGABYTES_PER_HOUR: Final = 40
 _MOST_FILES_PER_HOUR: Final = 10
+
+
+def _kill_any(stage: Stage) -> None:
+    """Kill a process at any moment, and start it again a moment later."""
+    process = stage.dice.choice(list(stage.stack.processes.values()))
+    process.kill()
+    time.sleep(stage.dice.uniform(0, 3))
+    stage.recovered(process.start())
+
+
+KILL: Final = Scenario("F1-any", "a process is killed at any moment", _kill_any)
+FAULTS: Final[Sequence[Scenario]] = (KILL, F2, F3, F4, F5, F7, F8, F11, F14, F15, STOP)
 
 
 def endure(
