@@ -163,7 +163,7 @@ async def test_what_was_published_is_tailed_recounted_and_read_again(tmp_path: P
         positions = (await tx.execute(select(consumer_offset.c.next_offset))).scalars().all()
     await database.close()
     assert [row["topic"] for row in newest] == ["unit.changed"] * 5
-    assert len(logbook.topics["unit.changed"].entries) == 30
+    assert len(logbook.topics["unit.changed"].ids) == 30
     assert logbook.topics["unit.changed"].broken == []
     assert counts == {"unit.changed": 30}
     assert set(positions) == {0}

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from huiyin_chassis import buschecks
@@ -142,7 +141,11 @@ async def _recount(
     progress: Callable[[str], None],
 ) -> Report:
     progress("reading the log")
-    logbook = await read_log(kafka, put_aside=await _unreadable_places(services, databases))
+    logbook = await read_log(
+        kafka,
+        put_aside=await _unreadable_places(services, databases),
+        aged_before=buschecks.inbox_begins(utc_now()),
+    )
     findings = _findings_of_log(logbook)
     facts = Facts(
         {name: (databases[each.name], fact) for each in services for name, fact in each.facts.items()}
@@ -179,7 +182,7 @@ async def _findings_of_bus(service: Service, database: Database, logbook: Logboo
         "nothing parked": buschecks.nothing_parked,
         "log read to its end": buschecks.caught_up,
         "log as long as it was read": buschecks.log_not_shorter,
-        "every event taken": partial(buschecks.every_event_taken, now=utc_now()),
+        "every event taken": buschecks.every_event_taken,
     }
     async with database.reading() as tx:
         return [
