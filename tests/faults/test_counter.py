@@ -28,7 +28,7 @@ LOAD_SECONDS = 4
 SPANS = '{"ordinary": {"response": "PT1S", "resolution": "PT3S"}, "urgent": {"response": "PT1S", "resolution": "PT3S"}}'
 UNTIL_ALL_IS_DUE_SECONDS = 9
 
-Tampering = Callable[[sqlite3.Connection], object]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
