@@ -26,7 +26,7 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "sla.retracted": ("desk", "analytics"),
     "unit.changed": ("router", "desk", "analytics"),
     "person.changed": ("desk",),
-    "key.changed": ("intake", "router", "desk", "sla", "analytics"),
+    "key.changed": ("directory", "intake", "router", "desk", "sla", "analytics"),
 }
 """Who must take which events, from the table of the architecture."""
 
