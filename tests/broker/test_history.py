@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -26,6 +27,7 @@ PRODUCERS = 20
 MEMBERS = ("one", "two")
 PAUSE_SECONDS = 1.5
 QUIET_SECONDS = 60
+NEARLY_FULL_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +200,7 @@ async def test_a_disk_that_fills_and_is_freed_leaves_a_history_without_violation
 
     clients.start()
     try:
-        await asyncio.sleep(6)
-        at_refusal = acknowledged(clients)
+        at_refusal = await until_refused(clients, disk=small_disk)
         await asyncio.sleep(1)
         while_full = acknowledged(clients)
         ballast.unlink()
@@ -211,6 +212,16 @@ async def test_a_disk_that_fills_and_is_freed_leaves_a_history_without_violation
 
     assert_kept(history, clients.effects())
     assert 0 < at_refusal == while_full < len(history.sent)
+
+
+async def until_refused(clients: Clients, *, disk: Path) -> int:
+    """Return how much is acknowledged once the disk is full and nothing more has been for two seconds."""
+    before = -1
+    async with asyncio.timeout(QUIET_SECONDS):
+        while (found := acknowledged(clients)) != before or shutil.disk_usage(disk).free > NEARLY_FULL_BYTES:
+            before = found
+            await asyncio.sleep(2)
+    return found
 
 
 def acknowledged(clients: Clients) -> int:
