@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from huiyin_contracts.feedback import FeedbackReceived
+from huiyin_eventbus.headers import from_text
+from huiyin_eventbus.tracing import trace_id
 from huiyin_intake.models import feedback
 from tests.support.service import ServiceDriver, pointers
 
@@ -74,6 +76,26 @@ async def test_a_hundred_parallel_identical_posts_are_one_feedback(intake: Servi
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert sum(not answer.json()["duplicate"] for answer in answers) == 1
     assert len(await intake.published(FeedbackReceived)) == 1
+
+
+async def test_posts_that_share_a_commit_keep_their_own_traces(intake: ServiceDriver) -> None:
+    traces = {f"m-{number}": f"{number:032x}" for number in range(1, 9)}
+
+    await asyncio.gather(
+        *(
+            intake.client.post(
+                "/v1/feedback",
+                json=post(external_id=external_id),
+                headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"},
+            )
+            for external_id, trace in traces.items()
+        )
+    )
+
+    rows = await intake.outbox_rows(topic=FeedbackReceived.TYPE)
+    events = [FeedbackReceived.model_validate_json(row.payload) for row in rows]
+    told = [dict(from_text(row.headers))["traceparent"].decode() for row in rows]
+    assert {event.external_id: trace_id(each) for event, each in zip(events, told, strict=True)} == traces
 
 
 async def test_an_idempotency_key_gives_the_same_answer_again(intake: ServiceDriver) -> None:

@@ -42,7 +42,8 @@ class Outgoing:
     `cause` is the event that led to it: correlation, causation and trace go on. `event_id` is for ids that are
     computed, so that a repeat is recognised. `topic` is another one than the event's type. `data` is the event's JSON
     for callers that have it. `is_only_one` says that no other event ever has its topic and key, which saves drawing a
-    number for it: to be claimed only where the key is made together with the event.
+    number for it: to be claimed only where the key is made together with the event. `traceparent` is the trace that it
+    belongs to, where that is not the one of the code that appends it: a group commit writes for many requests.
     """
 
     event: Event
@@ -51,6 +52,7 @@ class Outgoing:
     topic: str | None = None
     data: bytes | None = None
     is_only_one: bool = False
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def _headers(outgoing: Outgoing, event_id: str, *, sequence: int, now: datetime)
     )
     if cause is not None:
         text += f',["ce_causationid",{_quoted(cause.id)}]'
-    traceparent = _traceparent(cause)
+    traceparent = outgoing.traceparent or _traceparent(cause)
     return f'{text},["traceparent",{_quoted(traceparent)}]]' if traceparent is not None else f"{text}]"
 
 

@@ -15,6 +15,7 @@ from huiyin_chassis.idempotency import Claim, StoredAnswer, find_answers, rememb
 from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_eventbus.bulk import insert_new_rows
 from huiyin_eventbus.outbox import Outgoing, append
+from huiyin_eventbus.tracing import current_traceparent
 from huiyin_intake import queries
 from huiyin_intake.domain import NaturalKey, fingerprint
 from huiyin_intake.models import feedback
@@ -37,6 +38,8 @@ class Submission:
     posted_by: str
     claim: Claim | None = None
     """The post's `Idempotency-Key`, when it has one."""
+    traceparent: str | None = None
+    """The trace of the request that brought it; its group commits in another one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def submission_of(
     natural_key = NaturalKey(event.channel, event.account, event.external_id)
     content = event.__pydantic_serializer__.to_json(event)
     said = fingerprint(_said(event.kind, content))
-    return Submission(event, natural_key, content, said, posted_by, claim)
+    return Submission(event, natural_key, content, said, posted_by, claim, current_traceparent())
 
 
 def _said(kind: str, content: bytes) -> bytes:
@@ -87,7 +90,13 @@ async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission
     stored = await _store(tx, fresh)
     new = [each for each in fresh if stored[each.natural_key].feedback_id == each.event.feedback_id]
     # A feedback's id is made with its event, and it is received once.
-    await append(tx, *(Outgoing(each.event, data=each.content, is_only_one=True) for each in new))
+    await append(
+        tx,
+        *(
+            Outgoing(each.event, data=each.content, is_only_one=True, traceparent=each.traceparent)
+            for each in new
+        ),
+    )
     receipts = [
         Receipt("", is_duplicate=True, answered=answered[each.claim])
         if each.claim in answered
