@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from huiyin_eventbus.kafka import KafkaSettings
 
 _READY_POLL_SECONDS: Final = 0.02
-_GC_THRESHOLDS: Final = (20_000, 20, 50)
+_GC_THRESHOLDS: Final = (50_000, 20, 50)
 
 log = structlog.get_logger()
 Outcome = TypeVar("Outcome")
