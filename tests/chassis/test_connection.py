@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from huiyin_chassis.bodies import CAME_WHOLE
 from huiyin_chassis.connection import Limits
 from huiyin_chassis.server import HttpServer, connection_bound, listen
 
@@ -28,9 +29,14 @@ SMALL = Limits(
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the path, or with as many bytes as it names; `/wait` answers once the body is there."""
+    """Answer with the path, or with as many bytes as it names; `/wait` answers once the body is there.
+
+    `/whole` tells whether the body was there from the start.
+    """
     path: str = scope["path"]
     body = path.encode()
+    if path == "/whole":
+        body = str(CAME_WHOLE in scope).encode()
     if path == "/wait":
         while (message := await receive()).get("more_body"):
             pass
@@ -149,6 +155,17 @@ async def test_a_body_and_the_next_head_in_one_piece_are_no_large_head(connect: 
 
     assert answer.count(b"HTTP/1.1 200") == 2
     assert b"/b" in answer
+
+
+@pytest.mark.parametrize(("pieces", "whole"), [([b"ab"], b"True"), ([b"a", b"b"], b"False")])
+async def test_a_request_is_marked_whole_only_when_its_body_has_come(
+    connect: Connect, pieces: list[bytes], whole: bytes
+) -> None:
+    head = b"POST /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+
+    answered = await told(connect, head + pieces[0], *pieces[1:], pause=0.05)
+
+    assert whole in answered
 
 
 async def test_an_answer_in_progress_is_not_taken_for_the_refusal_of_what_follows(connect: Connect) -> None:

@@ -17,6 +17,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from huiyin_chassis import metrics
+from huiyin_chassis.bodies import CAME_WHOLE
 from huiyin_chassis.joined import JoinedWrites
 from huiyin_chassis.problems import PROBLEM_SLUG, problem_response, slug_of_status
 from huiyin_chassis.requests import SECURITY_HEADERS
@@ -135,7 +136,11 @@ class HttpConnection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             # By now most requests have come whole; the others may be answered before they have.
-            await app(scope, receive, self._parting(cycle, send) if cycle.more_body else send)
+            if cycle.more_body:
+                send = self._parting(cycle, send)
+            else:
+                scope[CAME_WHOLE] = True
+            await app(scope, receive, send)
 
         super()._start_asgi_task(cycle, answer)
 

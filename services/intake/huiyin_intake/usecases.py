@@ -62,8 +62,8 @@ def submission_of(
     post: FeedbackIn, *, posted_by: str, now: datetime, claim: Claim | None = None
 ) -> Submission:
     """Return a post with its id, time of receipt and fingerprint; touches no store."""
-    given = vars(post) | {"account": post.account or ""}
-    event = FeedbackReceived(feedback_id=str(uuid_utils.uuid7()), received_at=now, **given)
+    ours = {"feedback_id": str(uuid_utils.uuid7()), "received_at": now, "account": post.account or ""}
+    event = FeedbackReceived.model_validate(vars(post) | ours)
     natural_key = NaturalKey(event.channel, event.account, event.external_id)
     content = event.__pydantic_serializer__.to_json(event)
     said = fingerprint(_said(event.kind, content))
