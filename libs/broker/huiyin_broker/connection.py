@@ -136,7 +136,7 @@ class Connection:
 
     async def _handle(self, head: Head, route: Route, call: Call) -> bytes | None:
         values = await route.handler(call)
-        return None if values is None else encode_response(head, values)
+        return None if values is None else route.encode(head, values)
 
     async def _refuse_version(self, head: Head, route: Route) -> bytes:
         """Answer ApiVersions of an unknown version with what there is (KIP-511); refuse others."""

@@ -8,7 +8,7 @@ from kio.schema.errors import ErrorCode
 
 from huiyin_broker.coordinator import Coordinator
 from huiyin_broker.log import Log
-from huiyin_broker.protocol import Values
+from huiyin_broker.protocol import Head, Values, encode_response
 from huiyin_broker.settings import BrokerSettings
 
 NODE_ID: Final = 1
@@ -53,11 +53,13 @@ class Call:
 
 Handler = Callable[[Call], Awaitable[Values | None]]
 """Answers a call; None means that the client expects no answer."""
+Encode = Callable[[Head, Values], bytes]
+"""Makes the whole frame of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One API: its key, the versions that work, those advertised when they differ, and its handler."""
+    """One API: its key, the versions that work, those advertised when they differ, its handler and its encoder."""
 
     key: int
     oldest: int
@@ -65,3 +67,4 @@ class Route:
     handler: Handler
     advertised_oldest: int | None = None
     before_authentication: bool = False
+    encode: Encode = encode_response

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from kio.schema.errors import ErrorCode
-from kio.static.primitive import Records
 
 from huiyin_broker.apis.call import Call, Route
 from huiyin_broker.catalog import PartitionView
+from huiyin_broker.fetch_frames import encode_fetch
 from huiyin_broker.log import Log
 from huiyin_broker.protocol import Values
 from huiyin_failpoints import reach
@@ -118,16 +118,16 @@ async def _read(log: Log, wanted: list[_Wanted], *, max_bytes: int) -> list[byte
 def _answer(wanted: list[_Wanted], found: list[bytes]) -> Values:
     topics: dict[str, list[Values]] = {}
     for part, records in zip(wanted, found, strict=True):
-        view, error = part.view, part.error
+        view = part.view
         end = -1 if view is None else view.high_watermark
         answer = {
             "partition_index": part.number,
-            "error_code": error,
+            "error_code": part.error,
             "high_watermark": end,
             "last_stable_offset": end,
             "log_start_offset": -1 if view is None else view.log_start,
             "aborted_transactions": None,
-            "records": Records(records),
+            "records": records,
         }
         topics.setdefault(part.topic, []).append(answer)
     responses = [{"topic": name, "partitions": parts} for name, parts in topics.items()]
@@ -170,4 +170,4 @@ def _found(number: int, error: ErrorCode, offset: int, timestamp: int) -> Values
     }
 
 
-ROUTES = (Route(1, 4, 12, fetch), Route(2, 1, 8, list_offsets))
+ROUTES = (Route(1, 4, 12, fetch, encode=encode_fetch), Route(2, 1, 8, list_offsets))
