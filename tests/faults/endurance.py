@@ -32,6 +32,7 @@ _CALM_SECONDS: Final = (15, 60)
 _REST_SECONDS: Final = 900
 _MOST_MEGABYTES_PER_HOUR: Final = 40
 _MOST_FILES_PER_HOUR: Final = 10
+_MOST_WAITING_PER_HOUR: Final = 100
 
 
 def _kill_any(stage: Stage) -> None:
@@ -100,6 +101,7 @@ def _judge_vitals(stage: Stage) -> None:
     stage.figures |= grown
     stage.expect("memory does not grow", holds=grown.get("megabytes_per_hour", 0) < _MOST_MEGABYTES_PER_HOUR)
     stage.expect("open files do not grow", holds=grown.get("files_per_hour", 0) < _MOST_FILES_PER_HOUR)
+    stage.expect("lag does not grow", holds=grown.get("waiting_per_hour", 0) < _MOST_WAITING_PER_HOUR)
 
 
 F18 = Scenario(

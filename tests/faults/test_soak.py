@@ -71,9 +71,10 @@ def test_trends_leave_out_short_lives_and_the_first_minutes(tmp_path: Path) -> N
     vitals = tmp_path / "vitals.jsonl"
     samples = [sample("desk", pid=1, at=at, megabytes=min(100 + at, 200)) for at in range(0, 3600, 5)]
     samples += [sample("sla", pid=2, at=at, megabytes=at * 10) for at in range(0, 200, 5)]
+    samples += [{"process": "suite", "pid": 0, "at": at, "waiting": at / 36} for at in range(0, 3600, 30)]
     vitals.write_text("".join(json.dumps(each) + "\n" for each in samples))
 
-    assert trends(vitals) == {"megabytes_per_hour": 0.0, "files_per_hour": 0.0}
+    assert trends(vitals) == {"megabytes_per_hour": 0.0, "files_per_hour": 0.0, "waiting_per_hour": 100.0}
 
 
 def sample(process: str, *, pid: int, at: float, megabytes: float) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""What processes take while they run: memory and open files, written down every few seconds and judged at the end."""
+"""What a suite takes while it runs: memory, open files and what waits, written down every few seconds, judged at the end."""
 
 import json
+import sqlite3
 import threading
 import time
 from collections import defaultdict
@@ -11,10 +12,12 @@ from statistics import median
 from typing import Any, Final
 
 import psutil
+from confluent_kafka import KafkaException
 
 from tests.faults.stack import Stack
 
 _EVERY_SECONDS: Final = 5
+_LAG_EVERY: Final = 6
 _SETTLED_SECONDS: Final = 300
 _MEGABYTE: Final = 1024 * 1024
 _HOUR: Final = 3600
@@ -43,9 +46,17 @@ class Vitals:
 
     def _watch(self) -> None:
         with self.path.open("a", buffering=1) as file:
+            turn = 0
             while not self._stopping.wait(_EVERY_SECONDS):
-                for sample in self._samples():
-                    file.write(json.dumps(sample) + "\n")
+                turn += 1
+                samples = [*self._samples(), *(self._lag() if turn % _LAG_EVERY == 0 else ())]
+                file.writelines(json.dumps(sample) + "\n" for sample in samples)
+
+    def _lag(self) -> Iterator[Sample]:
+        # Asked while faults are under way, too: what cannot be asked now is asked again.
+        with suppress(KafkaException, sqlite3.Error, RuntimeError, OSError):
+            waiting = sum(self._stack.waiting().values())
+            yield {"at": time.monotonic(), "process": "suite", "pid": 0, "waiting": waiting}
 
     def _samples(self) -> Iterator[Sample]:
         for name, process in list(self._stack.processes.items()):
@@ -63,7 +74,7 @@ class Vitals:
 
 
 def trends(path: Path) -> dict[str, float]:
-    """Return how fast memory (megabytes an hour) and open files (an hour) grow: the steepest of all processes.
+    """Return how fast memory (megabytes an hour), open files and what waits (an hour) grow: the steepest of all processes.
 
     Counted over each life of a process by itself, without its first five minutes; nothing when no life was that long.
     """
@@ -72,14 +83,13 @@ def trends(path: Path) -> dict[str, float]:
         sample = json.loads(line)
         lives[sample["process"], sample["pid"]].append(sample)
     settled = [list(_settled(life)) for life in lives.values()]
-    long = [life for life in settled if len(life) >= _FEWEST]
-    return {
-        f"{what}_per_hour": round(
-            max(slope([(each["at"], each[what]) for each in life]) for life in long) * _HOUR, 2
-        )
-        for what in ("megabytes", "files")
-        if long
-    }
+    found: dict[str, float] = {}
+    for what in ("megabytes", "files", "waiting"):
+        long = [life for life in settled if len(life) >= _FEWEST and what in life[0]]
+        slopes = [slope([(each["at"], each[what]) for each in life]) for life in long]
+        if slopes:
+            found[f"{what}_per_hour"] = round(max(slopes) * _HOUR, 2)
+    return found
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
