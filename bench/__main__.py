@@ -19,8 +19,7 @@ _QUICK = 0.05
 
 def main() -> int:
     """Run what is asked for; return the exit code."""
-    # Ending like Ctrl-C ends: everything that was started is stopped on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    signal.signal(signal.SIGTERM, _stop)
     arguments = _arguments()
     if arguments.list:
         for entry in MEASURES:
@@ -40,6 +39,12 @@ def main() -> int:
     if is_whole:
         _write_readme(path)
     return 0
+
+
+def _stop(*_: object) -> None:
+    """End like Ctrl-C ends: everything that was started is stopped on the way out; a second signal ends at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def _arguments() -> argparse.Namespace:
