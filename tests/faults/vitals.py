@@ -21,7 +21,7 @@ _LAG_EVERY: Final = 6
 _SETTLED_SECONDS: Final = 300
 _MEGABYTE: Final = 1024 * 1024
 _HOUR: Final = 3600
-_FEWEST: Final = 12
+_SHORTEST_SECONDS: Final = 1200
 
 Sample = dict[str, Any]
 
@@ -76,7 +76,8 @@ class Vitals:
 def trends(path: Path) -> dict[str, float]:
     """Return how fast memory (megabytes an hour), open files and what waits (an hour) grow: the steepest of all processes.
 
-    Counted over each life of a process by itself, without its first five minutes; nothing when no life was that long.
+    Counted over each life of a process by itself, without its first five minutes, if it went on for twenty more; what
+    warms up is no leak.
     """
     lives = defaultdict[tuple[str, int], list[Sample]](list)
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -85,7 +86,7 @@ def trends(path: Path) -> dict[str, float]:
     settled = [list(_settled(life)) for life in lives.values()]
     found: dict[str, float] = {}
     for what in ("megabytes", "files", "waiting"):
-        long = [life for life in settled if len(life) >= _FEWEST and what in life[0]]
+        long = [life for life in settled if life and what in life[0] and _seconds(life) >= _SHORTEST_SECONDS]
         slopes = [slope([(each["at"], each[what]) for each in life]) for life in long]
         if slopes:
             found[f"{what}_per_hour"] = round(max(slopes) * _HOUR, 2)
@@ -106,3 +107,7 @@ def _settled(life: Sequence[Sample]) -> Iterator[Sample]:
     for sample in life:
         if sample["at"] - life[0]["at"] > _SETTLED_SECONDS:
             yield sample
+
+
+def _seconds(life: Sequence[Sample]) -> float:
+    return float(life[-1]["at"] - life[0]["at"])
