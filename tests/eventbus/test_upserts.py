@@ -91,6 +91,14 @@ async def test_no_rows_are_no_statement(database: Database) -> None:
     assert await stored(database) == []
 
 
+@pytest.mark.parametrize("said", [[], [1], [[1], []], {}, None])
+async def test_json_that_is_a_list_stays_one_value(database: Database, said: Any) -> None:
+    async with database.writing() as tx:
+        await BulkUpsert(thing, ("id", "n", "said")).write(tx, [("a", 1, said), ("b", 2, said)])
+
+    assert [row[3] for row in await stored(database)] == [said, said]
+
+
 async def test_columns_that_are_left_out_stay_empty(database: Database) -> None:
     async with database.writing() as tx:
         await BulkUpsert(thing, ("id", "n", "said")).write(tx, [("a", 1, {})])

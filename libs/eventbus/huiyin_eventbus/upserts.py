@@ -59,7 +59,9 @@ class BulkUpsert:
         return str(compiled), [_convert_of(self._table.c[name], dialect) for name in self._columns]
 
     def _for_postgresql(self) -> Any:
-        arrays = [bindparam(f"rows_{name}", type_=ARRAY(self._table.c[name].type)) for name in self._columns]
+        # One dimension, said aloud: JSON that is a list would be taken for another one.
+        types = {name: ARRAY(self._table.c[name].type, dimensions=1) for name in self._columns}
+        arrays = [bindparam(f"rows_{name}", type_=kind) for name, kind in types.items()]
         given = func.unnest(*arrays).table_valued(*self._columns, name="given").render_derived()
         wanted = select(*(given.c[name] for name in self._columns)).where(true())
         put = insert_into("postgresql", self._table)
