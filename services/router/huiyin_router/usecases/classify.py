@@ -120,6 +120,7 @@ async def classify_feedback(
     predictions = await _read(fresh)
     units = await queries.units(tx)
     authors = {author for one in fresh if (author := author_of(one.event))}
+    await queries.lock_authors(tx, authors)
     batch = Batch(
         await queries.active_rules(tx),
         closed_among(units),
