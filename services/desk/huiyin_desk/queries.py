@@ -1,9 +1,11 @@
 """What can be read of the desk. A caller sees the tickets of its departments and no others."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,8 +14,10 @@ from huiyin_chassis.auth import Principal
 from huiyin_contracts.vocabulary import ClockState, Target, TicketStatus
 from huiyin_desk.domain import Clock, TicketState
 from huiyin_desk.models import person, ticket, ticket_clock, ticket_feedback, timeline, unit
+from huiyin_eventbus.rows import bind_rows, rows_of
 
 _MOST_HOPS = 32
+_ID: Final[Mapping[str, type]] = {"id": str}
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
@@ -69,8 +73,25 @@ async def department_names(tx: AsyncConnection, department: str) -> dict[str, st
 
 async def lock_tickets(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Row[Any]]:
     """Return the rows of those tickets that are on the desk, by id, locked until the commit."""
-    wanted = select(ticket).where(ticket.c.id.in_(sorted(ticket_ids))).order_by(ticket.c.id).with_for_update()
-    return {row.id: row for row in await tx.execute(wanted)}
+    dialect = tx.dialect.name
+    bound = bind_rows(dialect, _ID, [(ticket_id,) for ticket_id in ticket_ids])
+    return {row.id: row for row in await tx.execute(_tickets(dialect), bound)}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides when the next thing is due on a ticket, and when it was found to be due."""
+
+    state: TicketState
+    due_at: datetime
+
+
+async def lock_states(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Standing]:
+    """Return how those tickets stand that are on the desk, by id, locked until the commit."""
+    dialect = tx.dialect.name
+    bound = bind_rows(dialect, _ID, [(ticket_id,) for ticket_id in ticket_ids])
+    found = await tx.execute(_states(dialect), bound)
+    return {row.id: Standing(state_of(row), row.due_at) for row in found}
 
 
 async def feedback_ids(tx: AsyncConnection, ticket_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -117,10 +138,33 @@ async def final_homes(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[st
 
 async def clocks_of(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, list[Clock]]:
     """Return each ticket's clocks."""
+    dialect = tx.dialect.name
     found: dict[str, list[Clock]] = defaultdict(list)
-    for row in await tx.execute(select(ticket_clock).where(ticket_clock.c.ticket_id.in_(list(ticket_ids)))):
-        found[row.ticket_id].append(Clock(Target(row.target), row.cycle, ClockState(row.state), row.due_at))
+    bound = bind_rows(dialect, _ID, [(ticket_id,) for ticket_id in ticket_ids])
+    for ticket_id, target, cycle, state, due_at in await tx.execute(_clocks(dialect), bound):
+        found[ticket_id].append(Clock(Target(target), cycle, ClockState(state), due_at))
     return found
+
+
+@cache
+def _clocks(dialect: str) -> Select[Any]:
+    return select(ticket_clock).where(_given(dialect, ticket_clock.c.ticket_id))
+
+
+@cache
+def _tickets(dialect: str) -> Select[Any]:
+    return select(ticket).where(_given(dialect, ticket.c.id)).order_by(ticket.c.id).with_for_update()
+
+
+@cache
+def _states(dialect: str) -> Select[Any]:
+    columns = (ticket.c[each.name] for each in fields(TicketState))
+    wanted = select(ticket.c.id, ticket.c.due_at, *columns).where(_given(dialect, ticket.c.id))
+    return wanted.order_by(ticket.c.id).with_for_update()
+
+
+def _given(dialect: str, column: ColumnElement[str]) -> ColumnElement[bool]:
+    return column.in_(select(rows_of(dialect, _ID).c.id))
 
 
 async def is_active_person(tx: AsyncConnection, person_id: str) -> bool:

@@ -1,6 +1,8 @@
 """What sla says: due times for the queue, warnings and breaches for the timeline."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,8 +13,8 @@ from huiyin_desk import queries
 from huiyin_desk.domain import next_due
 from huiyin_desk.models import ticket, ticket_clock
 from huiyin_desk.usecases.timeline import Entry, record
-from huiyin_eventbus.rows import insert_into
 from huiyin_eventbus.subscriptions import Received
+from huiyin_eventbus.upserts import BulkUpsert
 
 
 async def schedule_clocks(tx: AsyncConnection, received: Sequence[Received[SlaScheduled]]) -> None:
@@ -25,12 +27,7 @@ async def schedule_clocks(tx: AsyncConnection, received: Sequence[Received[SlaSc
     ]
     if not rows:
         return
-    put = insert_into(tx.dialect.name, ticket_clock)
-    upsert = put.on_conflict_do_update(
-        index_elements=["ticket_id", "target", "cycle"],
-        set_={"state": put.excluded.state, "due_at": put.excluded.due_at},
-    )
-    await tx.execute(upsert, rows)
+    await _PUT_CLOCKS.write(tx, sorted(rows))
     await refresh_dues(tx, {scheduled.ticket_id for scheduled in latest.values()})
 
 
@@ -58,21 +55,19 @@ async def note_retractions(tx: AsyncConnection, received: Sequence[Received[SlaR
 
 async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
     """Set each ticket's due time anew from its clocks; tickets that are not there yet are left out."""
-    known = await queries.lock_tickets(tx, ticket_ids)
+    known = await queries.lock_states(tx, ticket_ids)
     if not known:
         return
     clocks = await queries.clocks_of(tx, known)
-    dues = {key: next_due(queries.state_of(row), clocks.get(key, ())) for key, row in known.items()}
+    dues = {key: next_due(one.state, clocks.get(key, ())) for key, one in known.items()}
     changed = [{"b_id": key, "b_due_at": due} for key, due in dues.items() if due != known[key].due_at]
     if changed:
-        statement = (
-            update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
-        )
-        await tx.execute(statement, changed)
+        await tx.execute(_SET_DUE, changed)
 
 
-def _clock_row(scheduled: SlaScheduled) -> dict[str, object]:
-    return scheduled.model_dump(include={"ticket_id", "target", "cycle", "state", "due_at"})
+def _clock_row(scheduled: SlaScheduled) -> tuple[str, str, int, str, datetime]:
+    named = (scheduled.ticket_id, scheduled.target.value, scheduled.cycle)
+    return (*named, scheduled.state.value, scheduled.due_at)
 
 
 def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **details: object) -> Entry:
@@ -91,3 +86,14 @@ def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **de
         department=event.department,
         details={"target": event.target, "cycle": event.cycle, "due_at": event.due_at.isoformat(), **details},
     )
+
+
+_SET_DUE: Final = update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
+_PUT_CLOCKS: Final = BulkUpsert(
+    ticket_clock,
+    ("ticket_id", "target", "cycle", "state", "due_at"),
+    conflict=lambda put: put.on_conflict_do_update(
+        index_elements=["ticket_id", "target", "cycle"],
+        set_={"state": put.excluded.state, "due_at": put.excluded.due_at},
+    ),
+)

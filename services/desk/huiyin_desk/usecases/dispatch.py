@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_contracts.feedback import FeedbackAttached
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_contracts.vocabulary import AttachReason, Step, TicketStatus
 from huiyin_desk import queries
-from huiyin_desk.domain import NEVER, routed_anew
+from huiyin_desk.domain import Clock, TicketState, next_due, routed_anew
 from huiyin_desk.models import ticket, ticket_feedback
 from huiyin_desk.usecases.deadlines import refresh_dues
 from huiyin_desk.usecases.timeline import Entry, record
 from huiyin_desk.usecases.work import announce, state_values
-from huiyin_eventbus.rows import insert_into
 from huiyin_eventbus.subscriptions import Received
+from huiyin_eventbus.upserts import BulkUpsert
 
 
 async def open_tickets(
@@ -30,18 +30,14 @@ async def open_tickets(
     latest = {one.event.ticket_id: one.event for one in sorted(received, key=lambda one: one.event.routing)}
     known = await queries.lock_tickets(tx, latest)
     new = [routed for routed in latest.values() if routed.ticket_id not in known]
-    if new:
-        await tx.execute(insert(ticket), [_ticket_row(routed, now=now) for routed in new])
-        first = [_first_feedback(routed) for routed in new]
-        statement = insert_into(tx.dialect.name, ticket_feedback)
-        await tx.execute(statement.on_conflict_do_nothing(index_elements=["feedback_id"]), first)
+    await _open(tx, new, now=now)
     for ticket_id, row in known.items():
         if latest[ticket_id].routing > row.routing:
             await _move(tx, row, latest[ticket_id], now=now)
     told = {ticket_id: row.routing for ticket_id, row in known.items()}
     later = [one.event for one in received if one.event.routing > told.get(one.event.ticket_id, 0)]
     await record(tx, [entry for routed in later for entry in _dispatch_entries(routed)])
-    await refresh_dues(tx, list(latest))
+    await refresh_dues(tx, known)
     await _announce_replies(tx, list(latest), now=now)
 
 
@@ -53,13 +49,19 @@ async def attach_feedback(
     A ticket that was merged away passes it on to the one that took it in.
     """
     homes = await queries.final_homes(tx, {one.event.ticket_id for one in received})
-    rows = [_attached_row(one.event, homes) for one in received]
-    statement = insert_into(tx.dialect.name, ticket_feedback).on_conflict_do_nothing(
-        index_elements=["feedback_id"]
-    )
-    await tx.execute(statement, rows)
+    await _ADD_FEEDBACK.write(tx, [_attached_row(one.event, homes) for one in received])
     await record(tx, [_attached_entry(one.event, homes) for one in received])
     await _announce_replies(tx, sorted(set(homes.values())), now=now)
+
+
+async def _open(tx: AsyncConnection, new: Sequence[TicketRouted], *, now: datetime) -> None:
+    if not new:
+        return
+    # The topics promise no order between them: clocks may have been told of before their ticket.
+    clocks = await queries.clocks_of(tx, [routed.ticket_id for routed in new])
+    rows = [_ticket_row(routed, clocks.get(routed.ticket_id, ()), now=now) for routed in new]
+    await _ADD_TICKETS.write(tx, [tuple(row.get(name) for name in _TICKET) for row in rows])
+    await _ADD_FEEDBACK.write(tx, [_first_feedback(routed) for routed in new])
 
 
 async def _move(tx: AsyncConnection, row: Any, routed: TicketRouted, *, now: datetime) -> None:
@@ -89,7 +91,7 @@ async def _announce_replies(tx: AsyncConnection, ticket_ids: Sequence[str], *, n
         await tx.execute(told)
 
 
-def _ticket_row(routed: TicketRouted, *, now: datetime) -> dict[str, Any]:
+def _ticket_row(routed: TicketRouted, clocks: Sequence[Clock], *, now: datetime) -> dict[str, Any]:
     copied = routed.model_dump(
         mode="json",
         include={
@@ -104,7 +106,7 @@ def _ticket_row(routed: TicketRouted, *, now: datetime) -> dict[str, Any]:
         "status": TicketStatus.DISPATCHED,
         "cycle": 1,
         "version": 1,
-        "due_at": NEVER,
+        "due_at": next_due(TicketState(TicketStatus.DISPATCHED), clocks),
         "occurred_at": routed.occurred_at,
         "received_at": routed.received_at,
         "created_at": routed.routed_at,
@@ -112,29 +114,16 @@ def _ticket_row(routed: TicketRouted, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _first_feedback(routed: TicketRouted) -> dict[str, Any]:
-    return {
-        "feedback_id": routed.feedback_id,
-        "ticket_id": routed.ticket_id,
-        "reason": "first",
-        "text": routed.text,
-        "occurred_at": routed.occurred_at,
-        "attached_at": routed.routed_at,
-        "announced": True,
-    }
+def _first_feedback(routed: TicketRouted) -> tuple[Any, ...]:
+    named = (routed.feedback_id, routed.ticket_id, "first", routed.text)
+    return (*named, routed.occurred_at, routed.routed_at, True)
 
 
-def _attached_row(attached: FeedbackAttached, homes: dict[str, str]) -> dict[str, Any]:
-    return {
-        "feedback_id": attached.feedback_id,
-        "ticket_id": homes[attached.ticket_id],
-        "reason": attached.reason,
-        "text": attached.text,
-        "occurred_at": attached.occurred_at,
-        "attached_at": attached.attached_at,
-        # The same thing sent again asks nothing new.
-        "announced": attached.reason is AttachReason.RESENT,
-    }
+def _attached_row(attached: FeedbackAttached, homes: dict[str, str]) -> tuple[Any, ...]:
+    named = (attached.feedback_id, homes[attached.ticket_id], attached.reason.value, attached.text)
+    # The same thing sent again asks nothing new.
+    is_announced = attached.reason is AttachReason.RESENT
+    return (*named, attached.occurred_at, attached.attached_at, is_announced)
 
 
 def _attached_entry(attached: FeedbackAttached, homes: dict[str, str]) -> Entry:
@@ -175,3 +164,12 @@ def _dispatch_entries(routed: TicketRouted) -> list[Entry]:
         details=routed.labels.model_dump(mode="json"),
     )
     return [received, classified, dispatched]
+
+
+_TICKET: Final = tuple(ticket.c.keys())
+_ADD_TICKETS: Final = BulkUpsert(ticket, _TICKET)
+_ADD_FEEDBACK: Final = BulkUpsert(
+    ticket_feedback,
+    ("feedback_id", "ticket_id", "reason", "text", "occurred_at", "attached_at", "announced"),
+    conflict=lambda put: put.on_conflict_do_nothing(index_elements=["feedback_id"]),
+)

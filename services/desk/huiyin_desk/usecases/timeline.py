@@ -1,15 +1,15 @@
 """The timeline: what happened to a ticket, in entries that are only ever added."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import uuid_utils
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_desk.models import timeline
+from huiyin_eventbus.upserts import BulkUpsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,22 @@ class Entry:
 
 async def record(tx: AsyncConnection, entries: Sequence[Entry]) -> None:
     """Add entries; never commits."""
-    if entries:
-        # Ids grow, so that entries of one instant keep the order in which they were given.
-        rows = [{**asdict(entry), "id": str(uuid_utils.uuid7())} for entry in entries]
-        await tx.execute(insert(timeline), rows)
+    await _ADD.write(tx, [_row(entry) for entry in entries])
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    # Ids grow, so that entries of one instant keep the order in which they were given.
+    return (
+        str(uuid_utils.uuid7()),
+        entry.ticket_id,
+        entry.at,
+        entry.kind,
+        entry.actor,
+        entry.department,
+        entry.reason,
+        entry.text,
+        entry.details,
+    )
+
+
+_ADD: Final = BulkUpsert(timeline, timeline.c.keys())
