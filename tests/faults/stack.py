@@ -5,37 +5,50 @@ process keeps its port over restarts.
 """
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from tests.faults.caller import Caller
-from tests.faults.disks import Disk
+from tests.faults.ground import (
+    ADMIN_KEY,
+    KINDS,
+    POSTGRESQL,
+    SERVICES,
+    SQLITE,
+    Ground,
+    Kind,
+    log_ends,
+)
 from tests.faults.history import ACCEPTED, History
 from tests.faults.load import feedback, note_post
 from tests.faults.numbers import Numbers
 from tests.faults.processes import Process
-from tests.support.kafka import Kafka
-from tests.support.postgresql import OUTLIVES_A_KILL, PostgreSQL
-from tests.support.servers import free_ports
 
-Kind = Literal["sqlite-embedded", "postgresql-kafka"]
+__all__ = [
+    "ADMIN_KEY",
+    "KINDS",
+    "POSTGRESQL",
+    "SERVICES",
+    "SQLITE",
+    "Kind",
+    "Layout",
+    "Stack",
+    "eventually",
+    "log_ends",
+    "running",
+]
+
 Layout = Literal["apart", "together"]
 
-SQLITE: Kind = "sqlite-embedded"
-POSTGRESQL: Kind = "postgresql-kafka"
-KINDS: tuple[Kind, ...] = (SQLITE, POSTGRESQL)
-SERVICES = ("directory", "intake", "router", "sla", "desk", "analytics")
-ADMIN_KEY = "admin-key-of-the-fault-tests-000000000"
 _REST_SECONDS = 0.2
 _VERIFY_SECONDS = 300
 # One question for both, because on PostgreSQL each costs a process: the outbox has partition -1.
@@ -44,7 +57,7 @@ _UNDER_WAY = (
 )
 
 
-class Stack:
+class Stack(Ground):
     """A running suite. Make it with `running`.
 
     `processes` holds the processes by name: each service's, or `up` for all in one; and `broker`, when the embedded one
@@ -60,42 +73,15 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         disk_megabytes: int | None = None,
     ) -> None:
-        self.folder = folder
-        self.kind = kind
+        super().__init__(folder, kind, settings=settings, disk_megabytes=disk_megabytes)
         self.layout = layout
         self.history = History(folder / "history.jsonl")
-        self.postgresql: PostgreSQL | None = None
-        self.kafka: Kafka | None = None
         self.processes: dict[str, Process] = {}
-        self._given = dict(settings or {})
-        self._exit = ExitStack()
-        self._ports = dict(zip((*SERVICES, "up", "broker"), free_ports(len(SERVICES) + 2), strict=True))
-        self.environment: dict[str, str] = {}
         self.numbers = Numbers()
-        self.disks: dict[str, Disk] = {}
-        self._disk_megabytes = disk_megabytes
-
-    @property
-    def data_dir(self) -> Path:
-        """Return the suite's data folder: the embedded broker's store is in it, the databases are elsewhere."""
-        return self.folder / "data"
-
-    def database_folder(self, service: str) -> Path:
-        """Return the folder of one service's SQLite file, which it has for itself."""
-        return self.folder / "databases" / service
-
-    def database_file(self, service: str) -> Path:
-        """Return one service's SQLite file."""
-        return self.database_folder(service) / f"{service}.db"
-
-    @property
-    def bootstrap(self) -> str:
-        """Return the address of the Kafka in use."""
-        return self.kafka.bootstrap if self.kafka else f"127.0.0.1:{self._ports['broker']}"
 
     def address(self, service: str) -> str:
         """Return where a service answers."""
-        return f"http://127.0.0.1:{self._ports['up' if self.layout == 'together' else service]}"
+        return f"http://127.0.0.1:{self.ports['up' if self.layout == 'together' else service]}"
 
     def process_of(self, service: str) -> Process:
         """Return the process a service runs in."""
@@ -115,14 +101,6 @@ class Stack:
             process.launch()
         for process in services:
             process.await_ready()
-
-    def prepare(self) -> None:
-        """Make folders, start databases and Kafka, and none of the suite's own processes; `command` works from here on."""
-        for folder in (self.data_dir, *map(self.database_folder, SERVICES)):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._mount_disks()
-        self._start_servers()
-        self.environment = self._settings()
 
     def kill_broker(self) -> None:
         """Kill the broker as a power cut would."""
@@ -153,7 +131,7 @@ class Stack:
         for process in self.processes.values():
             process.resume()
             process.kill()
-        self._exit.close()
+        self.clear()
         self.history.close()
 
     def command(
@@ -178,23 +156,6 @@ class Stack:
         assert done.stdout, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)
         return report
-
-    def connections(self) -> dict[str, str]:
-        """Return each service's database as outsiders open it: a file's path, or a `postgresql://` address."""
-        if self.postgresql is None:
-            return {service: str(self.database_file(service)) for service in SERVICES}
-        template = self.environment["HUIYIN_DATABASE_URL"]
-        return {service: template.replace("{service}", service) for service in SERVICES}
-
-    def rows(self, service: str, statement: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on one service's database; on PostgreSQL every value is a string."""
-        if self.postgresql is None:
-            address = f"file:{self.database_file(service)}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True, timeout=10)) as connection:
-                return connection.execute(statement).fetchall()
-        database = self.connections()[service].partition("?")[0].rpartition("/")[2]
-        said = self.postgresql.psql(statement, database=database)
-        return [tuple(line.split("|")) for line in said.splitlines()]
 
     def waiting(self) -> dict[str, int]:
         """Return what is still under way, empty at rest: events in outboxes, and events that a group has not read."""
@@ -251,47 +212,14 @@ class Stack:
             found = router.get(f"/v1/classifications/{feedback_id}")
         return found.status == HTTPStatus.OK and bool(found.body["outcome"] != "pending")
 
-    def _mount_disks(self) -> None:
-        if self._disk_megabytes is None:
-            return
-        folders = {"broker": self.data_dir} | {name: self.database_folder(name) for name in SERVICES}
-        for name, folder in folders.items():
-            disk = Disk(folder, megabytes=self._disk_megabytes)
-            disk.mount()
-            self._exit.callback(disk.unmount)
-            self.disks[name] = disk
-
-    def _start_servers(self) -> None:
-        if self.kind == POSTGRESQL:
-            self.postgresql = self._exit.enter_context(PostgreSQL(options=OUTLIVES_A_KILL))
-            self.kafka = self._exit.enter_context(Kafka())
-
-    def _settings(self) -> dict[str, str]:
-        databases = f"sqlite:///{self.database_folder('{service}')}/{{service}}.db"
-        if self.postgresql is not None:
-            databases = self.postgresql.url("{service}", driver="postgresql")
-        kafka = {"HUIYIN_KAFKA_BOOTSTRAP": self.kafka.bootstrap} if self.kafka else {}
-        return {
-            "PATH": os.environ["PATH"],
-            "PYTHONWARNINGS": "error",
-            "HUIYIN_DATA_DIR": str(self.data_dir),
-            "HUIYIN_DATABASE_URL": databases,
-            "HUIYIN_BROKER_PORT": str(self._ports["broker"]),
-            "HUIYIN_ADMIN_KEY": ADMIN_KEY,
-            "HUIYIN_LOG_LEVEL": "info",
-            "NO_COLOR": "1",
-            **kafka,
-            **self._given,
-        }
-
     def _make_processes(self) -> None:
         if self.kafka is None and self.layout == "apart":
             self._add("broker", "broker")
         if self.layout == "together":
-            self._add("up", "up", "--port", str(self._ports["up"]))
+            self._add("up", "up", "--port", str(self.ports["up"]))
             return
         for service in SERVICES:
-            self._add(service, "run", service, "--port", str(self._ports[service]))
+            self._add(service, "run", service, "--port", str(self.ports[service]))
 
     def _add(self, name: str, *arguments: str) -> None:
         self.processes[name] = Process(
@@ -318,22 +246,6 @@ def running(
         yield stack
     finally:
         stack.stop()
-
-
-def log_ends(bootstrap: str) -> dict[tuple[str, int], int]:
-    """Return where every partition of the log ends; raises KafkaException when the broker is out of reach."""
-    quiet = {"bootstrap.servers": bootstrap, "group.id": "fault-tests", "log_level": 0}
-    reader = Consumer(quiet)
-    try:
-        topics = reader.list_topics(timeout=5).topics
-        return {
-            (name, number): reader.get_watermark_offsets(TopicPartition(name, number), timeout=5)[1]
-            for name, topic in topics.items()
-            if not name.startswith("__")
-            for number in topic.partitions
-        }
-    finally:
-        reader.close()
 
 
 def eventually(is_so: Callable[[], bool], *, within_seconds: float = 30) -> float:
