@@ -34,7 +34,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def loop_seconds(pid: int) -> float:
-    """Return the CPU time of a process's first thread: in a service, the event loop's; the rest is its database's."""
+    """Return the CPU time of a process's first thread: in a service, the event loop's."""
     fields = _stat(_PROC / str(pid) / "task" / str(pid))
     return sum(int(each) for each in fields[11:13]) / _TICKS if fields else 0.0
 

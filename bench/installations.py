@@ -65,6 +65,11 @@ class Installation:
         )
         return self.children.enter_context(child)
 
+    def start_timed_suite(self, path: Path) -> Child:
+        """Start the suite with a stopwatch on SQLite, which leaves its seconds in a file when it stops."""
+        command = python("bench.subjects.suite", str(path))
+        return Child(command, folder=self.folder, environment=self.environment, ready="ready ")
+
     def start_broker(self) -> None:
         """Start the embedded broker as a process of its own; nothing to do where Kafka runs."""
         if self.kafka is None:

@@ -21,7 +21,6 @@ _PACKAGES: Final = (
     "uvloop",
     "sqlalchemy",
     "asyncpg",
-    "aiosqlite",
     "aiokafka",
 )
 

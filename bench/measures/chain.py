@@ -3,9 +3,11 @@
 A burst is posted at c=32, and the clock and the CPU run until every outbox is empty and every group has read all its
 topics to the ends. Once with all services in one process (`huiyin up`), where the figure is feedbacks per second of CPU,
 database and broker included; once with every service in a process of its own, which shows who uses how much. In a
-process the first thread is the event loop; what the others use is the work of SQLite. The generator is left out.
+process the first thread is the event loop; on SQLite the others are commits, and what its statements cost on the loop is
+found out by one more burst with a stopwatch on every connection. The generator is left out.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from statistics import median
@@ -23,11 +25,15 @@ _FEEDBACKS: Final = 6000
 _CONNECTIONS: Final = 32
 _HOUR: Final = 3600.0
 _PARTS: Final = ("ours", "database", "broker")
+_SQLITE_NOTE: Final = (
+    " (of SQLite only the commits: its statements run on our loop, and so does the embedded broker)"
+)
 
 
 def measure(bench: Bench) -> list[Figure]:
     """Return T9 and its breakdown for every stack."""
-    return [figure for stack in bench.stacks for figure in (*_together(bench, stack), *_apart(bench, stack))]
+    found = [figure for stack in bench.stacks for figure in (*_together(bench, stack), *_apart(bench, stack))]
+    return [*found, _inside_sqlite(bench)]
 
 
 def _together(bench: Bench, stack: Stack) -> Iterator[Figure]:
@@ -54,10 +60,34 @@ def _together(bench: Bench, stack: Stack) -> Iterator[Figure]:
     share = {part: _share(samples, part) for part in _PARTS}
     yield Figure(
         number="T9",
-        what=f"of that CPU: {', '.join(f'{name} {value:.0%}' for name, value in share.items())} (SQLite's threads are the database; an embedded broker's loop is ours)",
+        what=f"of that CPU: {', '.join(f'{name} {value:.0%}' for name, value in share.items())}{_SQLITE_NOTE if stack is Stack.SMALL else ''}",
         stack=stack.value,
         value=triple(samples, "cpu_us"),
         unit=" µs",
+    )
+
+
+def _inside_sqlite(bench: Bench) -> Figure:
+    """Return what share of the suite's CPU is spent inside SQLite, from a burst with a stopwatch on its connections."""
+    with bench.installed(Stack.SMALL) as installed:
+        path = installed.folder / "sqlite.json"
+        with installed.start_timed_suite(path) as suite:
+            installed.bootstrap = broker_of(installed)
+            sample = run_chain(
+                bench, installed, preset="feedback", url=suite.told, processes={"suite": suite.pid}
+            )
+        spent = json.loads(path.read_text(encoding="utf-8"))
+    each = {name: 1e6 * seconds / sample["items"] for name, seconds in sorted(spent.items())}
+    told_of = ", ".join(f"{name} {cost:.0f}" for name, cost in each.items())
+    return Figure(
+        number="stage",
+        what=f"CPU per feedback inside SQLite, one process, by database: {told_of}",
+        stack=Stack.SMALL.value,
+        value=Triple.of([sum(each.values())]),
+        unit=" µs",
+        reference="of all, with the stopwatch, µs",
+        reference_value=Triple.of([sample["cpu_us"]]),
+        details=each,
     )
 
 
