@@ -16,7 +16,8 @@ from tests.faults.processes import READY_SECONDS, Process
 from tests.faults.scenario import Scenario, Stage, Terms
 
 RECOVERY_SECONDS: Final = 10
-_DEATH_SECONDS: Final = 60
+# Where the services before it die too, events come seldom.
+_DEATH_SECONDS: Final = 180
 _MOST_TURNS: Final = 3
 _DOORS: Final = ("database.before_commit", "database.after_commit", "jobs.before_run")
 _WRITER: Final = ("writer.mid_group", "writer.after_commit")
