@@ -31,7 +31,12 @@ class NoteLost(Exception):
     """Nobody foresaw this one."""
 
 
-FAILURES: dict[str, type[Exception]] = {"odd": NoteTooOdd, "lost": NoteLost, "busy": Overloaded}
+FAILURES: dict[str, type[Exception]] = {
+    "odd": NoteTooOdd,
+    "lost": NoteLost,
+    "busy": Overloaded,
+    "gone": ConnectionRefusedError,
+}
 
 
 class NoteIn(BaseModel):
@@ -118,6 +123,7 @@ def essence(answer: Response) -> tuple[int, dict[str, str], bytes]:
         (b'{"text": "plain"}', SENT, 200),
         (b'{"text": "odd"}', SENT, 409),
         (b'{"text": "busy"}', SENT, 503),
+        (b'{"text": "gone"}', SENT, 503),
         (b'{"text": "lost"}', SENT, 500),
         (NOTE, JSON_TYPE, 401),
         (NOTE, JSON_TYPE | {"Authorization": "Basic eDp5"}, 401),

@@ -153,7 +153,10 @@ def is_deeper_than(max_depth: int, body: bytes) -> bool:
     if b"\\" in body:
         # Escaped backslashes first: what precedes a quote after that escapes it.
         body = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    brackets = _QUOTED.sub(b"", body.translate(_BRACKETS_ALIKE, _NOT_STRUCTURE))
+    # Most texts hold no bracket and are two neighbouring quotes now; without them each bracket still has as many
+    # quotes before it, odd inside a text and even outside.
+    structure = body.translate(_BRACKETS_ALIKE, _NOT_STRUCTURE).replace(b'""', b"")
+    brackets = _QUOTED.sub(b"", structure) if b'"' in structure else structure
     for _ in range(max_depth):
         if not brackets:
             return False
