@@ -22,7 +22,7 @@ async def remembers(driver: ServiceDriver) -> bool:
 
 @pytest.mark.parametrize("name", installed_services())
 async def test_every_service_forgets_old_answers_to_repeated_requests(name: str, tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    url = f"sqlite:///{tmp_path / 'test.db'}"
     async with running_service(load_service(name), url, started=False) as driver:
         async with driver.database.writing() as tx:
             await remember(tx, {CLAIM: (201, b"{}")}, now=utc_now() - KEPT - timedelta(seconds=1))

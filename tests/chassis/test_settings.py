@@ -21,7 +21,7 @@ def test_without_any_setting_everything_stays_on_this_machine() -> None:
     assert settings.port == 8000
     assert settings.kafka_bootstrap is None
     assert settings.time_zone == "Asia/Shanghai"
-    assert settings.database_url_of("desk") == f"sqlite+aiosqlite:///{Path('.huiyin').absolute()}/desk.db"
+    assert settings.database_url_of("desk") == f"sqlite:///{Path('.huiyin').absolute()}/desk.db"
 
 
 def test_the_environment_wins_over_dotenv_and_dotenv_over_secrets(

@@ -44,7 +44,7 @@ def with_check(wrong: Callable[[int], Sequence[str]]) -> Service:
 
 
 async def report_of(service: Service, broker: Broker, tmp_path: Path) -> Report:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'example.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'example.db'}")
     try:
         await upgrade(database, service)
         kafka = KafkaSettings(bootstrap=broker.bootstrap)
@@ -75,7 +75,7 @@ async def test_what_stays_wrong_is_told_when_patience_is_over(broker: Broker, tm
 async def test_records_that_are_no_events_are_wrong_until_their_dead_letters_are_decided(
     broker: Broker, tmp_path: Path
 ) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'poisoned.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'poisoned.db'}")
     await upgrade(database, SERVICE)
     kafka = KafkaSettings(bootstrap=broker.bootstrap)
     bare = replace(SERVICE, checks=(), facts={})

@@ -58,7 +58,7 @@ async def driven(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     """Give a bus on the broker and database that the fixture's parameter names."""
     broker, database = request.param
     bootstrap: str | None = request.getfixturevalue("kafka_bootstrap") if broker == "kafka" else None
-    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    url = f"sqlite:///{tmp_path / 'test.db'}"
     if database == "postgresql":
         url = request.getfixturevalue("postgresql_url")
     async with reached(bootstrap, tmp_path) as address, opened(url) as found:

@@ -167,7 +167,7 @@ class ModelledBus:
     def _begin_service(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self._service = folder
-        self._database = Database(f"sqlite+aiosqlite:///{folder / 'service.db'}")
+        self._database = Database(f"sqlite:///{folder / 'service.db'}")
 
     async def _produce(self, rows: Sequence[OutboxRow], *, cut: Cut, acknowledged: int) -> None:
         _cut_if(cut == "before")

@@ -64,7 +64,7 @@ async def test_relay_and_consumer_find_a_broker_that_comes_back_on_another_port(
     await first.start()
     addresses = [first.bootstrap]
     kafka = KafkaSettings(bootstrap=first.bootstrap, locate=lambda: addresses[-1])
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     async with database.writing() as tx:
         await tx.run_sync(METADATA.create_all)
     bus = BusDriver(kafka, database, event=probe_event("probe.moved"))

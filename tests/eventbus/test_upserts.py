@@ -107,7 +107,7 @@ async def test_columns_that_are_left_out_stay_empty(database: Database) -> None:
 
 
 async def test_columns_out_of_the_tables_order_are_refused_on_sqlite(tmp_path: Any) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     async with database.writing() as tx:
         with pytest.raises(ValueError, match="out of order"):
             await BulkUpsert(thing, ("n", "id", "said")).write(tx, [(1, "a", {})])
@@ -115,7 +115,7 @@ async def test_columns_out_of_the_tables_order_are_refused_on_sqlite(tmp_path: A
 
 
 async def test_on_sqlite_times_are_texts_of_one_width_that_sort_as_they_follow(tmp_path: Any) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     times = [
         NOON.replace(microsecond=0),
         NOON.astimezone(timezone(timedelta(hours=8))),

@@ -47,7 +47,6 @@ _QUIET: Final = (
     "aiokafka",
     "alembic",
     "asyncio",
-    "aiosqlite",
     "httpcore2",
     "httpx2",
     "sqlalchemy",

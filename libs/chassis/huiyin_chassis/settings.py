@@ -47,7 +47,7 @@ def _known_zone(name: str) -> str:
 def _named_per_service(url: str) -> str:
     if "{service}" not in url:
         raise ValueError("must contain {service}: every service has a database of its own")
-    if not url.startswith(("postgresql://", "postgresql+asyncpg://", "sqlite:///", "sqlite+aiosqlite:///")):
+    if not url.startswith(("postgresql://", "postgresql+asyncpg://", "sqlite:///")):
         raise ValueError("must start with postgresql:// or sqlite:///")
     return url
 
@@ -99,9 +99,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def database_url_of(self, service: str) -> str:
-        """Return the SQLAlchemy URL of one service's database, with its asyncio driver."""
+        """Return the SQLAlchemy URL of one service's database."""
         if self.database_url is None:
-            return f"sqlite+aiosqlite:///{(self.data_dir / f'{service}.db').absolute()}"
+            return f"sqlite:///{(self.data_dir / f'{service}.db').absolute()}"
         return with_asyncio_driver(self.database_url.replace("{service}", service))
 
 
@@ -115,11 +115,9 @@ class ServiceSettings(BaseSettings):
 
 
 def with_asyncio_driver(url: str) -> str:
-    """Return a database URL with the driver the suite uses, whether or not one was named."""
-    for plain, full in (("postgresql://", "postgresql+asyncpg://"), ("sqlite:///", "sqlite+aiosqlite:///")):
-        if url.startswith(plain):
-            return full + url.removeprefix(plain)
-    return url
+    """Return a database URL that names the driver of PostgreSQL; for SQLite `db` chooses its own."""
+    plain = "postgresql://"
+    return f"postgresql+asyncpg://{url.removeprefix(plain)}" if url.startswith(plain) else url
 
 
 def load(settings: type[Loaded], **given: Any) -> Loaded:
