@@ -9,6 +9,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httptools
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from huiyin_chassis import metrics
 from huiyin_chassis.bodies import CAME_WHOLE
 from huiyin_chassis.joined import JoinedWrites
-from huiyin_chassis.problems import PROBLEM_SLUG, problem_response, slug_of_status
+from huiyin_chassis.problems import PROBLEM_SLUG, RETRY_AFTER_SECONDS, problem_response, slug_of_status
 from huiyin_chassis.requests import SECURITY_HEADERS
 from huiyin_eventbus.tracing import new_traceparent, traced
 
@@ -296,8 +297,9 @@ def limited(limits: Limits) -> type[HttpConnection]:
 
 def _document(status: int, detail: str) -> bytes:
     """Return a whole answer that ends its connection: a problem that belongs to no resource."""
+    later = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     with traced(new_traceparent()):
-        response = problem_response("", status=status, detail=detail)
+        response = problem_response("", status=status, detail=detail, headers=later)
     head = [STATUS_LINE[status], b"connection: close\r\n"]
     headers = (*response.raw_headers, *SECURITY_HEADERS)
     head += [b"%s: %s\r\n" % header for header in headers if header[0] != PROBLEM_SLUG]
