@@ -18,7 +18,7 @@ _SPANS: Final = '{"response": "PT40M", "resolution": "PT50M"}'
 POLICIES: Final = (
     f'{{"classification": "PT30M", "ordinary": {_SPANS}, "urgent": {_SPANS}, "complex": {_SPANS}}}'
 )
-_NOTICED_WITHIN_SECONDS: Final = 15
+_NOTICED_WITHIN_SECONDS: Final = 45
 
 
 def _jumping(stage: Stage) -> None:
