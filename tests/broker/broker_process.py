@@ -34,6 +34,13 @@ class BrokerProcess:
         await asyncio.to_thread(self._process.communicate)
         self._process = None
 
+    async def freeze(self, *, seconds: float) -> None:
+        """Let it stand still for a time."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)

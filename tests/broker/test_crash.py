@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from tests.broker.broker_process import PARTITIONS, BrokerProcess
@@ -110,3 +110,44 @@ async def test_what_was_not_committed_was_not_acknowledged(tmp_path: Path, place
     process.kill()
     assert stored == [f"p:{number}" for number in sender.acknowledged]
     assert len(stored) > 5
+
+
+class Assignments(ConsumerRebalanceListener):
+    """Counts how often partitions are given out."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Do nothing."""
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # noqa: ARG002  # their signature
+        """Count."""
+        self.count += 1
+
+
+async def test_a_broker_that_was_frozen_for_longer_than_a_session_keeps_its_groups(
+    process: BrokerProcess,
+) -> None:
+    assignments = Assignments()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=process.bootstrap,
+        group_id="g",
+        auto_offset_reset="earliest",
+        session_timeout_ms=2000,
+        heartbeat_interval_ms=300,
+    )
+    async with AIOKafkaProducer(bootstrap_servers=process.bootstrap) as producer, asyncio.timeout(40):
+        await producer.send_and_wait("t", b"before")
+        consumer.subscribe(["t"], listener=assignments)
+        await consumer.start()
+        before = await consumer.getone()
+
+        await process.freeze(seconds=5)
+        await asyncio.sleep(3)
+        await producer.send_and_wait("t", b"after")
+        after = await consumer.getone()
+
+        await consumer.stop()
+    assert (before.value, after.value) == (b"before", b"after")
+    assert assignments.count == 1
