@@ -128,7 +128,7 @@ async def forget_answers(tx: AsyncConnection, *, now: datetime) -> int:
 
 
 async def _forget_old(runtime: "Runtime") -> None:
-    async with runtime.database.writing() as tx:
+    async with runtime.database.sweeping() as tx:
         await forget_answers(tx, now=utc_now())
 
 

@@ -151,7 +151,7 @@ async def _drop_some(database: Database, table: Table) -> int:
     key = list(table.primary_key.columns)
     retired = select(projection.c.id).where(projection.c.state == RETIRED)
     some = select(*key).where(table.c.projection.in_(retired)).limit(_DROPPED_AT_ONCE)
-    async with database.writing() as tx:
+    async with database.sweeping() as tx:
         return (await tx.execute(delete(table).where(tuple_(*key).in_(some)))).rowcount
 
 
