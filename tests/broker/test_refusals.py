@@ -10,7 +10,7 @@ import pytest
 from kio.index import load_request_schema
 from kio.schema.errors import ErrorCode
 
-from huiyin_broker import Broker
+from huiyin_broker import Broker, connection
 from huiyin_broker.apis.routes import ROUTES
 from huiyin_broker.protocol import MalformedRequest, decode_head, decode_request
 from tests.broker.conftest import StartBroker
@@ -40,6 +40,17 @@ async def test_a_frame_of_senseless_length_ends_the_connection(broker: Broker, l
 
         assert await client.is_hung_up()
     assert await answers(broker)
+
+
+async def test_a_frame_that_is_begun_and_not_ended_ends_the_connection(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_FRAME_SECONDS", 0.2)
+    async with WireClient(broker) as slow, WireClient(broker) as quick:
+        slow.writer.write(struct.pack(">i", 1_000_000) + b"by drops")
+
+        assert await slow.is_hung_up()
+        assert (await quick.call(API_VERSIONS, 0)).error_code is ErrorCode.none
 
 
 async def test_a_request_over_http_ends_the_connection(broker: Broker) -> None:

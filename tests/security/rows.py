@@ -166,6 +166,7 @@ ROWS: Final = (
         "broker_port::test_the_running_suite_listens_on_loopback_only",
         "broker_port::test_rubbish_ends_its_own_connection_and_no_more",
         "broker_port::test_a_thousand_silent_connections_leave_the_memory_flat",
+        "tests/broker/test_refusals.py::test_a_frame_that_is_begun_and_not_ended_ends_the_connection",
     ),
     _row(
         "Secrets and customers' words in logs, metrics, errors, dead letters, arguments, files",

@@ -20,6 +20,7 @@ from huiyin_broker.protocol import Head, MalformedRequest, decode_head, decode_r
 _IN_FLIGHT: Final = 8
 _SLOWEST_TAKER_SECONDS: Final = 30.0
 _IDLE_SECONDS: Final = 1200.0
+_FRAME_SECONDS: Final = 30.0
 _STRANGER_SECONDS: Final = 10.0
 _STRANGER_BYTES: Final = 65536
 _LENGTH: Final = struct.Struct(">i")
@@ -108,6 +109,8 @@ class Connection:
                 (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
                 if not _LENGTH.size <= length <= limit:
                     raise RequestRefused(f"frame of {length} bytes")
+            # Begun is begun: half a request is memory that a client holds.
+            async with asyncio.timeout(min(patience, _FRAME_SECONDS)):
                 return await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
