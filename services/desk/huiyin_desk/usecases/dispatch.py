@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,9 +27,11 @@ async def open_tickets(
 
     An older routing than the one known changes nothing.
     """
-    latest = {one.event.ticket_id: one.event for one in sorted(received, key=lambda one: one.event.routing)}
+    by_routing = sorted((one.event for one in received), key=lambda routed: routed.routing)
+    latest = {routed.ticket_id: routed for routed in by_routing}
+    first = {routed.ticket_id: routed for routed in reversed(by_routing)}
     known = await queries.lock_tickets(tx, latest)
-    new = [routed for routed in latest.values() if routed.ticket_id not in known]
+    new = [_Opening(first[each], latest[each]) for each in latest if each not in known]
     await _open(tx, new, now=now)
     for ticket_id, row in known.items():
         if latest[ticket_id].routing > row.routing:
@@ -54,14 +56,21 @@ async def attach_feedback(
     await _announce_replies(tx, sorted(set(homes.values())), now=now)
 
 
-async def _open(tx: AsyncConnection, new: Sequence[TicketRouted], *, now: datetime) -> None:
+class _Opening(NamedTuple):
+    """A ticket that is new here: how it was first routed, and where a batch says that it stands by now."""
+
+    first: TicketRouted
+    latest: TicketRouted
+
+
+async def _open(tx: AsyncConnection, new: Sequence[_Opening], *, now: datetime) -> None:
     if not new:
         return
     # The topics promise no order between them: clocks may have been told of before their ticket.
-    clocks = await queries.clocks_of(tx, [routed.ticket_id for routed in new])
-    rows = [_ticket_row(routed, clocks.get(routed.ticket_id, ()), now=now) for routed in new]
+    clocks = await queries.clocks_of(tx, [each.first.ticket_id for each in new])
+    rows = [_ticket_row(each, clocks.get(each.first.ticket_id, ()), now=now) for each in new]
     await _ADD_TICKETS.write(tx, [tuple(row.get(name) for name in _TICKET) for row in rows])
-    await _ADD_FEEDBACK.write(tx, [_first_feedback(routed) for routed in new])
+    await _ADD_FEEDBACK.write(tx, [_first_feedback(each.first) for each in new])
 
 
 async def _move(tx: AsyncConnection, row: Any, routed: TicketRouted, *, now: datetime) -> None:
@@ -91,7 +100,8 @@ async def _announce_replies(tx: AsyncConnection, ticket_ids: Sequence[str], *, n
         await tx.execute(told)
 
 
-def _ticket_row(routed: TicketRouted, clocks: Sequence[Clock], *, now: datetime) -> dict[str, Any]:
+def _ticket_row(opening: _Opening, clocks: Sequence[Clock], *, now: datetime) -> dict[str, Any]:
+    routed = opening.latest
     copied = routed.model_dump(
         mode="json",
         include={
@@ -109,7 +119,7 @@ def _ticket_row(routed: TicketRouted, clocks: Sequence[Clock], *, now: datetime)
         "due_at": next_due(TicketState(TicketStatus.DISPATCHED), clocks),
         "occurred_at": routed.occurred_at,
         "received_at": routed.received_at,
-        "created_at": routed.routed_at,
+        "created_at": opening.first.routed_at,
         "updated_at": now,
     }
 
