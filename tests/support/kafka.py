@@ -26,7 +26,7 @@ from confluent_kafka.admin import AdminClient
 from tests.support.servers import CACHE, PROJECT, ServerUnavailable, free_ports
 
 DEPLOY = PROJECT / "deploy" / "kafka"
-START_TIMEOUT_SECONDS = 60
+START_TIMEOUT_SECONDS = 120
 DOWNLOAD_TIMEOUT_SECONDS = 600
 OLDEST_JAVA = 17
 # Sixteen bytes in base64. Not a random one: the tool takes an id that begins with a dash for an option.
