@@ -71,7 +71,7 @@ def _turn(bench: Bench, installed: Installation, url: str, *, per_second: float)
         headers=[installed.header],
         connections=64,
         seconds=bench.seconds(_SECONDS),
-        warmup_seconds=0.5,
+        warmup_seconds=1.0,
         per_second=per_second,
     )
 
@@ -88,15 +88,17 @@ async def _follow(load: Load, bootstrap: str) -> Sample:
     routed: dict[str, float] = {}
 
     def told_of(_status: int, body: bytes, now: float) -> None:
-        accepted[json.loads(body)["id"]] = now
+        if now >= generator.tally.counted_from:
+            accepted[json.loads(body)["id"]] = now
 
+    generator = Generator(load, told_of)
     consumer = AIOKafkaConsumer(_TOPIC, bootstrap_servers=bootstrap, fetch_max_wait_ms=500)
     await consumer.start()
     try:
         await consumer.seek_to_end()
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(_read(consumer, routed))
-            await Generator(load, told_of).run()
+            await generator.run()
             await _await_stragglers(accepted, routed)
             reading.cancel()
     finally:
