@@ -108,5 +108,5 @@ def test_the_largest_text_allowed_is_answered_and_classified_in_bounded_time(
     assert accepted.status_code == 202, accepted.text
     found = f"/v1/classifications/{accepted.json()['id']}"
     while client.get(found).status_code != 200 or client.get(found).json()["outcome"] == "pending":
-        assert time.monotonic() - began < 30, suite.stderr[-2000:]
+        assert time.monotonic() - began < 90, suite.stderr[-2000:]
         time.sleep(0.05)
