@@ -140,4 +140,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    sys.stderr.flush()
+    # Without the interpreter's last collection: clients of librdkafka were seen to wait in it for a broker that is gone.
+    os._exit(code)
