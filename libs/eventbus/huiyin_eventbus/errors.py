@@ -8,6 +8,7 @@ EventBusError
 ├── LostOwnership           another consumer moved our offsets: everything is rolled back
 ├── AssignmentMissing       the broker gave us no partitions for too long: join anew
 ├── BrokerSilent            the broker has not answered a fetch for too long: join anew
+├── BrokerMoved             the broker is elsewhere now: begin anew there
 ├── ClientCancelled         the Kafka client cancelled itself under our hands
 ├── DeadLetterNotFound      no dead letter has this id
 └── DeadLetterNotOpen       it was redriven or discarded already
@@ -77,6 +78,14 @@ class BrokerSilent(EventBusError):
     def __init__(self, group: str) -> None:
         super().__init__(f"the broker does not answer group {group}")
         self.group = group
+
+
+class BrokerMoved(EventBusError):
+    """What was sent waits for a broker that is elsewhere now: aiokafka itself would wait for it at the old place."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"the broker has left {address}")
+        self.address = address
 
 
 class ClientCancelled(EventBusError):

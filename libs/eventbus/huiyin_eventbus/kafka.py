@@ -61,13 +61,16 @@ class KafkaSettings:
     max_poll_interval: timedelta = timedelta(minutes=10)
     locate: Callable[[], str | None] | None = field(default=None, compare=False, repr=False)
 
+    def address(self) -> str:
+        """Return where Kafka is now, as far as is known."""
+        return (self.locate and self.locate()) or self.bootstrap
+
     def client(self) -> dict[str, Any]:
         """Return what every aiokafka client takes."""
         secure = "SSL" in self.security.upper()
         context = create_ssl_context(cafile=str(self.ca_file) if self.ca_file else None) if secure else None
-        address = (self.locate and self.locate()) or self.bootstrap
         return {
-            "bootstrap_servers": address.split(","),
+            "bootstrap_servers": self.address().split(","),
             "security_protocol": self.security.upper(),
             "sasl_mechanism": self.mechanism,
             "sasl_plain_username": self.username,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
@@ -18,6 +18,7 @@ from aiokafka.structs import RecordMetadata
 from huiyin_eventbus import metrics
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.database import Database
+from huiyin_eventbus.errors import BrokerMoved
 from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
 from huiyin_eventbus.outbox import Backlog, outbox_backlog
@@ -25,8 +26,7 @@ from huiyin_eventbus.packing import Pack, pack
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
 from huiyin_failpoints import reach
 
-# A broker that may move stands on this machine: it answers by then, or is to be looked for.
-_NEAR: Final = timedelta(seconds=10)
+_LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,11 @@ class Relay:
         self._database = database
         self._kafka = kafka
         self._service = service
-        self._deadline = min(self._settings.deadline, _NEAR) if kafka.locate else self._settings.deadline
         # PostgreSQL ends a frozen relay's transaction some time after the relay itself would have given up.
         idle = milliseconds(self._settings.deadline + timedelta(seconds=15))
         self._outlet = outlet_of(database, idle_milliseconds=idle)
         self._producer: AIOKafkaProducer | None = None
+        self._address = ""
         self._topics: set[str] = set()
         self._woken = asyncio.Event()
         self._stopping = False
@@ -122,7 +122,7 @@ class Relay:
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         """Return once the broker has acknowledged every row; raises whatever is in the way."""
         reach("relay.before_produce")
-        async with asyncio.timeout(self._deadline.total_seconds()):
+        async with asyncio.timeout(self._settings.deadline.total_seconds()):
             producer = self._producer or await self._new_producer()
             packs = pack(producer, rows, partitions=await self._partitions(producer, rows))
             # Sent in the order of the rows, and within one partition the producer keeps it.
@@ -130,12 +130,24 @@ class Relay:
             acknowledgements = await _send(producer, packs[:middle])
             reach("relay.mid_batch")
             acknowledgements += await _send(producer, packs[middle:])
-            outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+            outcomes = await self._awaited(acknowledgements)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         reach("relay.after_produce")
         metrics.published_total.labels(self._service).inc(len(rows))
+
+    async def _awaited(self, acknowledgements: Sequence[asyncio.Future[Any]]) -> list[Any]:
+        """Return what became of each send; raises BrokerMoved when the one they were sent to is not there any more."""
+        outcomes = asyncio.gather(*acknowledgements, return_exceptions=True)
+        if self._kafka.locate is None:
+            return await outcomes
+        while not outcomes.done():
+            await asyncio.wait({outcomes}, timeout=_LOOK_SECONDS)
+            if not outcomes.done() and self._kafka.address() != self._address:
+                outcomes.cancel()
+                raise BrokerMoved(self._address)
+        return outcomes.result()
 
     async def _partitions(self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> dict[str, int]:
         topics = {row.topic for row in rows}
@@ -143,6 +155,7 @@ class Relay:
         return {topic: len(await producer.partitions_for(topic)) for topic in topics}
 
     async def _new_producer(self) -> AIOKafkaProducer:
+        self._address = self._kafka.address()
         producer = make_producer(self._kafka, name=f"{self._service}-relay")
         # Kept before it is started, so that a start that fails half-way is cleaned up too.
         self._producer = producer
