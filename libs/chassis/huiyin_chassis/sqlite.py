@@ -29,6 +29,8 @@ from huiyin_chassis.aside import Aside
 LOCK_PATIENCE_SECONDS: Final = 10.0
 READ_BUDGET_SECONDS: Final = 0.005
 """How long a read may hold the event loop before it is begun anew in the thread."""
+LONGEST_HOLD_SECONDS: Final = 0.005
+"""How long a transaction goes from statement to statement before others get a turn of the loop."""
 MOST_SETS_ON_LOOP: Final = 1000
 """Parameter sets of one statement: some milliseconds."""
 _LOCK_PAUSES_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02)
@@ -43,7 +45,7 @@ Result = TypeVar("Result")
 class Connection(AdaptedConnection):
     """One SQLite connection, as SQLAlchemy's asyncio side wants it; to be used by one task at a time."""
 
-    __slots__ = ("_aside", "_begin", "_deadline", "_is_sweeping")
+    __slots__ = ("_aside", "_begin", "_deadline", "_held_since", "_is_sweeping")
 
     isolation_level: ClassVar[None] = None
     """The driver begins no transaction by itself."""
@@ -54,6 +56,7 @@ class Connection(AdaptedConnection):
         self._begin = begin
         self._deadline = inf
         self._is_sweeping = False
+        self._held_since = 0.0
         self._watch()
 
     def cursor(self, server_side: bool = False) -> "Cursor":  # noqa: FBT001, FBT002 - SQLAlchemy's signature
@@ -71,6 +74,7 @@ class Connection(AdaptedConnection):
 
     def begin(self) -> None:
         """Begin a transaction, waiting for the lock when this is a writer."""
+        self._held_since = perf_counter()
         self.patiently(lambda: self._connection.execute(self._begin))
 
     def commit(self) -> None:
@@ -95,6 +99,14 @@ class Connection(AdaptedConnection):
         self._connection.set_progress_handler(None, 0)
         self._aside.submit(self._connection.close)
         self._aside.stop()
+
+    def take_turns(self) -> None:
+        """Let others have the event loop when this transaction has held it for long: its statements never wait."""
+        if perf_counter() - self._held_since < LONGEST_HOLD_SECONDS:
+            await_only(_NOTHING)  # SQLAlchemy insists that something is awaited
+            return
+        await_only(asyncio.sleep(0))
+        self._held_since = perf_counter()
 
     def run(self, work: Callable[[], Result], *, is_long: bool, is_read: bool) -> Result:
         """Do a statement's work here, or in the thread when it is long or turns out to be."""
@@ -167,7 +179,7 @@ class Cursor:
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> None:
         """Execute a statement and fetch its rows."""
-        await_only(_NOTHING)  # SQLAlchemy insists that something is awaited
+        self._connection.take_turns()
         cursor, given = self._cursor, parameters or ()
 
         def work() -> list[Any]:
@@ -177,7 +189,7 @@ class Cursor:
 
     def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
         """Execute a statement with each set of parameters."""
-        await_only(_NOTHING)
+        self._connection.take_turns()
         cursor = self._cursor
         self._connection.run(
             lambda: cursor.executemany(statement, parameters),
