@@ -86,11 +86,18 @@ class Clients:
         """Stop the producers, let the consumers come to the end of the log, and return all that was recorded."""
         await self._end(self._producing)
         log = await read_log(self._bootstrap, self.topic)
-        async with asyncio.timeout(QUIET_SECONDS):
-            while len(self.effects()) < len(log):
-                await asyncio.sleep(0.1)
+        await self._caught_up(len(log))
         await self._end(self._consuming)
         return load_history(self.folder, log=log)
+
+    async def _caught_up(self, records: int) -> None:
+        """Return when the group has taken that many records; raises TimeoutError when it has come to a standstill."""
+        taken = -1
+        while taken < records:
+            async with asyncio.timeout(QUIET_SECONDS):
+                while (now := len(self.effects())) == taken:
+                    await asyncio.sleep(0.2)
+            taken = now
 
     def effects(self) -> list[Value]:
         """Return what the group has taken effect for, in its order."""
