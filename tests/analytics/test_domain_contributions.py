@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from huiyin_analytics.domain.contributions import Cell, Contribution, Tally, contribution_of, differences
+from huiyin_analytics.domain.cells import Cell, Contribution, Tally, differences
+from huiyin_analytics.domain.contributions import contribution_of
 from huiyin_contracts.feedback import Rating
 from huiyin_contracts.vocabulary import ClockState, Outcome, Step, Target
 from tests.analytics.stories import LABELS, NOON, ZONE, Story, handled, labels, many_stories, published

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 
 from huiyin_analytics import queries
 from huiyin_analytics.app import SERVICE
-from huiyin_analytics.domain.contributions import Cell, Tally
+from huiyin_analytics.domain.cells import Cell, Tally
 from huiyin_analytics.errors import BuildSuperseded, ProjectionMissing
 from huiyin_analytics.models import case_day, case_ledger, projection, rollup, unit
 from huiyin_analytics.usecases import projections

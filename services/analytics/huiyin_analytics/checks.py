@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
-from huiyin_analytics.domain.contributions import Cell, Measure, Tally
+from huiyin_analytics.domain.cells import Cell, Measure, Tally
 from huiyin_analytics.usecases.projections import compare
 from huiyin_chassis.service import Check, Fact, Recount
 

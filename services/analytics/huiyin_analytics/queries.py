@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from huiyin_analytics.domain.contributions import CELL_COLUMNS, Cell, Tally, contribution_of
+from huiyin_analytics.domain.cells import CELL_COLUMNS, Cell, Tally
+from huiyin_analytics.domain.contributions import contribution_of
 from huiyin_analytics.domain.ledger import Ledger
 from huiyin_analytics.domain.metrics import Figure
 from huiyin_analytics.domain.questions import Question, Read, behind

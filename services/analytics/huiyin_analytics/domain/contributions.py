@@ -9,71 +9,17 @@ the one that did or missed the work; before any work, the one where the case sta
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huiyin_analytics.domain.buckets import bucket_of
+from huiyin_analytics.domain.cells import Cell, Contribution, Measure, Tally
 from huiyin_analytics.domain.ledger import Entry, Kind, Ledger, Said, by_kind, kind_of
 from huiyin_contracts.vocabulary import ClockState, Step
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-
-class Measure(StrEnum):
-    """What is counted; some have variants, some buckets, durations also a total in milliseconds."""
-
-    RECEIVED = "received"
-    OUTCOME = "outcome"
-    RATING = "rating"
-    NPS = "nps"
-    ATTACHED = "attached"
-    ROUTED = "routed"
-    REROUTED = "rerouted"
-    CLOSED = "closed"
-    MERGED = "merged"
-    ANSWERED = "answered"
-    RESOLVED = "resolved"
-    REOPENED = "reopened"
-    ARCHIVED = "archived"
-    REVIEWED = "reviewed"
-    MET = "met"
-    BREACHED = "breached"
-    WARNED = "warned"
-    CLASSIFICATION_TIME = "classification_time"
-    RESPONSE_TIME = "response_time"
-    RESOLUTION_TIME = "resolution_time"
-
-
-class Cell(NamedTuple):
-    """One place in the rollup; `day` is an ISO date, what is not known is an empty text."""
-
-    measure: str
-    day: str
-    variant: str
-    bucket: int
-    channel: str
-    nature: str
-    type: str
-    subtype: str
-    department: str
-    store: str
-    urgency: str
-
-
-CELL_COLUMNS: Final = tuple(Cell.__annotations__)
-"""The names of a cell's places, as columns of the rollup."""
-
-
-class Tally(NamedTuple):
-    """What a cell holds: how many, and the total of their durations (milliseconds) or ratings (percents)."""
-
-    n: int
-    total: int
-
-
-Contribution = Mapping[Cell, Tally]
 
 _COUNTED: Final[Mapping[str, Measure]] = {
     Step.ANSWERED: Measure.ANSWERED,
@@ -108,20 +54,6 @@ def contributions_apart(before: Ledger, entered: Ledger, zone: ZoneInfo) -> tupl
     return _Count(facts, old_place, zone).sum_of(parts), _Count(after, place, zone).sum_of(parts)
 
 
-def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cell, Tally]]:
-    """Give what must be added to each cell to turn one contribution into another."""
-    for cell in before.keys() | after.keys():
-        old, new = before.get(cell, _NOTHING), after.get(cell, _NOTHING)
-        if old != new:
-            yield cell, Tally(new.n - old.n, new.total - old.total)
-
-
-def days_of(contribution: Contribution) -> set[str]:
-    """Return the days on which a case counts."""
-    return {cell.day for cell in contribution}
-
-
-_NOTHING: Final = Tally(0, 0)
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 
 

@@ -7,7 +7,7 @@ satisfaction S44, on-time rate and shares of types S46, NPS S51.
 from collections.abc import Mapping
 from typing import Final
 
-from huiyin_analytics.domain.contributions import Measure
+from huiyin_analytics.domain.cells import Measure
 from huiyin_analytics.domain.metrics import Kind, Metric, Part, Unit, Words
 
 

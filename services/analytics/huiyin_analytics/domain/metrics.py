@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from huiyin_analytics.domain.buckets import percentile
-from huiyin_analytics.domain.contributions import Measure
+from huiyin_analytics.domain.cells import Measure
 
 ORDINARY: Final = ("channel", "nature", "type", "subtype", "department", "store", "urgency")
 """The dimensions of every metric, as columns of the rollup."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from huiyin_analytics.domain.contributions import Cell, Contribution
+from huiyin_analytics.domain.cells import Cell, Contribution
 from huiyin_analytics.domain.metrics import PERIODS, Figure, Metric
 from huiyin_analytics.errors import QuestionRefused
 

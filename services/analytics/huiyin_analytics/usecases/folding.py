@@ -12,15 +12,8 @@ from sqlalchemy import bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
-from huiyin_analytics.domain.contributions import (
-    CELL_COLUMNS,
-    Cell,
-    contribution_of,
-    contributions_apart,
-    days_of,
-    differences,
-    is_silent,
-)
+from huiyin_analytics.domain.cells import CELL_COLUMNS, Cell, days_of, differences
+from huiyin_analytics.domain.contributions import contribution_of, contributions_apart, is_silent
 from huiyin_analytics.domain.facts import Telling, tellings
 from huiyin_analytics.domain.ledger import Fact, Ledger, news
 from huiyin_analytics.errors import ProjectionMissing

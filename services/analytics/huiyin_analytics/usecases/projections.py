@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
-from huiyin_analytics.domain.contributions import Cell, Tally
+from huiyin_analytics.domain.cells import Cell, Tally
 from huiyin_analytics.domain.facts import Telling, tellings
 from huiyin_analytics.domain.ledger import facts_of
 from huiyin_analytics.errors import BuildSuperseded

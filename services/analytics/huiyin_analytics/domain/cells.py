@@ -1,0 +1,75 @@
+"""The places of the rollup, and what they hold: sums of cases, that change by differences."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Measure(StrEnum):
+    """What is counted; some have variants, some buckets, durations also a total in milliseconds."""
+
+    RECEIVED = "received"
+    OUTCOME = "outcome"
+    RATING = "rating"
+    NPS = "nps"
+    ATTACHED = "attached"
+    ROUTED = "routed"
+    REROUTED = "rerouted"
+    CLOSED = "closed"
+    MERGED = "merged"
+    ANSWERED = "answered"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    ARCHIVED = "archived"
+    REVIEWED = "reviewed"
+    MET = "met"
+    BREACHED = "breached"
+    WARNED = "warned"
+    CLASSIFICATION_TIME = "classification_time"
+    RESPONSE_TIME = "response_time"
+    RESOLUTION_TIME = "resolution_time"
+
+
+class Cell(NamedTuple):
+    """One place in the rollup; `day` is an ISO date, what is not known is an empty text."""
+
+    measure: str
+    day: str
+    variant: str
+    bucket: int
+    channel: str
+    nature: str
+    type: str
+    subtype: str
+    department: str
+    store: str
+    urgency: str
+
+
+CELL_COLUMNS: Final = tuple(Cell.__annotations__)
+"""The names of a cell's places, as columns of the rollup."""
+
+
+class Tally(NamedTuple):
+    """What a cell holds: how many, and the total of their durations (milliseconds) or ratings (percents)."""
+
+    n: int
+    total: int
+
+
+Contribution = Mapping[Cell, Tally]
+
+_NOTHING: Final = Tally(0, 0)
+
+
+def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cell, Tally]]:
+    """Give what must be added to each cell to turn one contribution into another."""
+    for cell in before.keys() | after.keys():
+        old, new = before.get(cell, _NOTHING), after.get(cell, _NOTHING)
+        if old != new:
+            yield cell, Tally(new.n - old.n, new.total - old.total)
+
+
+def days_of(contribution: Contribution) -> set[str]:
+    """Return the days on which a case counts."""
+    return {cell.day for cell in contribution}
