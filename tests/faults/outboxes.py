@@ -38,7 +38,8 @@ def run_sql(stack: Stack, service: str, statements: Sequence[str]) -> None:
 async def _run_on_postgresql(url: str, statements: Sequence[str]) -> None:
     connection = await asyncpg.connect(url)
     try:
-        async with connection.transaction():
+        # One view for all statements: what comes between moving rows and deleting them must not be deleted.
+        async with connection.transaction(isolation="repeatable_read"):
             for statement in statements:
                 await connection.execute(statement)
     finally:
