@@ -16,7 +16,7 @@ class Spent:
     whole: Mapping[str, float]
     backends: Mapping[str, float]
     database: float
-    """Of the database server with all its processes; 0 on SQLite, which works in the services' own threads."""
+    """Of the database server with all its processes; 0 on SQLite, which runs inside the services."""
     broker: float
     """Of a broker with a process of its own."""
 
@@ -32,7 +32,10 @@ class Spent:
         )
 
     def since(self, before: Self, *, items: int) -> dict[str, float]:
-        """Return the CPU µs per item: `NAME_loop_us` and `NAME_database_us` by process, then ours, database, broker, all."""
+        """Return the CPU µs per item: by process `NAME_loop_us`, `NAME_threads_us` and `NAME_database_us`, then the sums.
+
+        The threads are ours: the classifier's, and on SQLite those that commit. `database_us` is the server's alone.
+        """
         each = 1e6 / items
         loops = {name: each * (used - before.loops[name]) for name, used in self.loops.items()}
         threads = {
@@ -42,12 +45,13 @@ class Spent:
         backends = {
             name: each * (self.backends.get(name, 0.0) - before.backends.get(name, 0.0)) for name in loops
         }
-        ours = sum(loops.values())
-        database = sum(threads.values()) + each * (self.database - before.database)
+        ours = sum(loops.values()) + sum(threads.values())
+        database = each * (self.database - before.database)
         broker = each * (self.broker - before.broker)
         return {
             **{f"{name}_loop_us": cost for name, cost in loops.items()},
-            **{f"{name}_database_us": threads[name] + backends[name] for name in loops},
+            **{f"{name}_threads_us": cost for name, cost in threads.items()},
+            **{f"{name}_database_us": cost for name, cost in backends.items()},
             "ours_us": ours,
             "database_us": database,
             "broker_us": broker,

@@ -48,7 +48,7 @@ def _on(bench: Bench, stack: Stack) -> Iterator[Figure]:
         }
         found = bench.take_turns(turns, pids=installed.server_pids())
     ours, bare = found["analytics"], found["bare"]
-    cost = f"{triple(ours, 'loop_us')} loop and {triple(ours, 'database_us')} database"
+    cost = ", ".join(f"{part} {triple(ours, f'{part}_us')}" for part in ("loop", "threads", "database"))
     yield Figure(
         number="T10",
         what=f"analytics, events/s from a backlog of {ours[0]['events']:.0f}, CPU µs per event {cost}",
@@ -107,8 +107,7 @@ def catch_up(installed: Installation, name: str) -> dict[str, float | list[float
         "thirds": _rates([point for point in moving if point.at <= last.at]),
         "loop_us": each * (last.loop - first.loop),
         "threads_us": each * (last.app - last.loop - first.app + first.loop),
-        "database_us": each
-        * (last.app - last.loop - first.app + first.loop + last.database - first.database),
+        "database_us": each * (last.database - first.database),
         "broker_us": each * (last.broker - first.broker),
         "others": watch.others(),
     }
@@ -118,7 +117,8 @@ def _figure(name: str, stack: Stack, found: dict[str, float | list[float]]) -> F
     thirds = found["thirds"]
     assert isinstance(thirds, list)
     costs = {
-        part: Triple.of([float(str(found[f"{part}_us"]))]).median for part in ("loop", "database", "broker")
+        part: Triple.of([float(str(found[f"{part}_us"]))]).median
+        for part in ("loop", "threads", "database", "broker")
     }
     shares = ", ".join(f"{part} {value:.0f}" for part, value in costs.items())
     return Figure(

@@ -3,8 +3,8 @@
 A burst is posted at c=32, and the clock and the CPU run until every outbox is empty and every group has read all its
 topics to the ends. Once with all services in one process (`huiyin up`), where the figure is feedbacks per second of CPU,
 database and broker included; once with every service in a process of its own, which shows who uses how much. In a
-process the first thread is the event loop; on SQLite the others are commits, and what its statements cost on the loop is
-found out by one more burst with a stopwatch on every connection. The generator is left out.
+process the first thread is the event loop; in the others the classifier runs and SQLite commits. What SQLite costs inside
+our processes is found out by one more burst with a stopwatch on every connection. The generator is left out.
 """
 
 import json
@@ -25,9 +25,7 @@ _FEEDBACKS: Final = 6000
 _CONNECTIONS: Final = 32
 _HOUR: Final = 3600.0
 _PARTS: Final = ("ours", "database", "broker")
-_SQLITE_NOTE: Final = (
-    " (of SQLite only the commits: its statements run on our loop, and so does the embedded broker)"
-)
+_SQLITE_NOTE: Final = " (SQLite and the embedded broker run inside our process: see its stages)"
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -102,12 +100,12 @@ def _apart(bench: Bench, stack: Stack) -> Iterator[Figure]:
         samples = bench.take_turns({"services": turn}, pids=pids)["services"]
     whole = median([sample["cpu_us"] for sample in samples])
     for name in SERVICES:
-        loop, base = (triple(samples, f"{name}_{part}_us") for part in ("loop", "database"))
+        parts = {part: triple(samples, f"{name}_{part}_us") for part in ("loop", "threads", "database")}
         yield Figure(
             number="stage",
-            what=f"{name}, CPU per feedback in a process of its own: loop {loop}, database {base}",
+            what=f"{name}, CPU per feedback in a process of its own: {', '.join(f'{part} {cost}' for part, cost in parts.items())}",
             stack=stack.value,
-            value=Triple.of([each[f"{name}_loop_us"] + each[f"{name}_database_us"] for each in samples]),
+            value=Triple.of([sum(each[f"{name}_{part}_us"] for part in parts) for each in samples]),
             unit=" µs",
         )
     yield Figure(

@@ -1,7 +1,6 @@
 """`huiyin up` with a stopwatch on SQLite: `python -m bench.subjects.suite FILE`.
 
-On SQLite the statements run within the services' own threads, where no accounting of the system can tell them from the
-rest. Here every connection counts the CPU time of its calls, and when the suite has stopped, FILE has the seconds by
+SQLite's statements run on the services' event loop, where no accounting of the system can tell them from the rest. Here every connection counts the CPU time of its calls, and when the suite has stopped, FILE has the seconds by
 database (intake, router, …, broker) as JSON. The stopwatch itself costs a little: the figures are shares, not rates.
 """
 
