@@ -89,7 +89,7 @@ class Handling:
         with tracing.traced(_shared_trace(received)):
             async with _savepoint(self.tx):
                 await handler(self.tx, received)
-            reach("consumer.mid_batch")
+                reach("consumer.mid_batch")
 
     def _without_waiting(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         behind = [each for each in deliveries if each.key in self.waiting]
