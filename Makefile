@@ -40,8 +40,9 @@ check: lint imports types ## Run before every commit: style, import contracts, t
 	$(BIN)/pytest -m "not kafka and not java" --ignore=tests/journeys --ignore=tests/faults $(PYTEST)
 
 .PHONY: soak
-soak: .venv/.development ## Run every fault scenario long: three seeds, long outages, hours in all; what it saw goes into the guide
+soak: .venv/.development ## Run what takes hours: every fault scenario long, with three seeds, for the guide; then the tests marked soak
 	$(BIN)/python -m tests.faults.soak $(SOAK)
+	$(BIN)/pytest -m soak $(PYTEST)
 	$(BIN)/python -m tests.guarantees
 
 .PHONY: mutants
