@@ -32,11 +32,11 @@ demo: setup ## Run the whole suite on real feedback and show what becomes of it
 	@$(BIN)/huiyin demo $(DEMO)
 
 .PHONY: test
-test: setup lint imports types ## Run everything CI runs: style, import contracts, types, all tests
+test: setup lint imports types ## Run everything CI runs: style, import contracts, types, all tests but the longest
 	$(BIN)/pytest $(PYTEST)
 
 .PHONY: check
-check: lint imports types ## Run before every commit: style, import contracts, types, tests without Kafka and journeys
+check: lint imports types ## Run before every commit: style, import contracts, types, tests without Kafka, journeys, faults
 	$(BIN)/pytest -m "not kafka and not java" --ignore=tests/journeys --ignore=tests/faults $(PYTEST)
 
 .PHONY: soak
