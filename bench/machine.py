@@ -77,8 +77,12 @@ def _git(*arguments: str) -> str:
 
 
 def command_line() -> str:
-    """Return how the run was asked for."""
-    return " ".join(["python -m bench", *sys.argv[1:]])
+    """Return how the run was asked for; where its result was to go says nothing about it."""
+    words = list(sys.argv[1:])
+    if "--output" in words:
+        place = words.index("--output")
+        del words[place : place + 2]
+    return " ".join(["python -m bench", *words])
 
 
 def load_average() -> list[float]:

@@ -1,11 +1,11 @@
 """A run's results as a file, and the table of the README that is made from it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.figures import Figure
+from bench.figures import Figure, Triple
 from bench.machine import sentence
 from bench.targets import BARS
 
@@ -57,7 +57,7 @@ def chapter(figures: Sequence[Figure], *, about: Mapping[str, Any]) -> str:
     summary = (
         f"Run on {about['began_at']} in {about['minutes']:.0f} minutes, {about['rounds']} rounds at least, by "
         f"`{about['command']}`. {reached} of {len(judged)} judged figures reach their bar, "
-        f"{verdicts.count('stretch')} the stretch. Figures are median [least..most] of the rounds."
+        f"{verdicts.count('stretch')} the stretch. Figures are median [least..most] of the rounds. {_company(figures, about)}"
     )
     notes = [f"- Not measured: {note}" for note in about["notes"]]
     parts = [summary, sentence(about), table(figures), *(["\n".join(notes)] if notes else [])]
@@ -71,6 +71,25 @@ def with_chapter(readme: str, written: str) -> str:
     if not (begin and end):
         raise ValueError("bench/README.md has lost the marks between which the table stands")
     return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
+
+
+def _company(figures: Sequence[Figure], about: Mapping[str, Any]) -> str:
+    """Return what other work went on meanwhile: with busy neighbours latencies and rates say little, CPU still does."""
+    cores = [value for figure in figures for value in _others(figure.details)]
+    if not cores:
+        return ""
+    told = f"{Triple.of(cores)} of {about['machine']['processors']} processors"
+    scale = "" if about["scale"] == 1 else f" Time spans and counts were {about['scale']} of what is usual."
+    return f"Meanwhile work that is not the run's used {told}.{scale}"
+
+
+def _others(details: Mapping[str, Any]) -> Iterator[float]:
+    """Yield every figure of others' work in the details, however deep."""
+    for name, value in details.items():
+        if isinstance(value, Mapping):
+            yield from _others(value)
+        elif name == "others":
+            yield from value if isinstance(value, list) else [value]
 
 
 def _line(figure: Figure) -> str:

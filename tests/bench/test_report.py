@@ -12,6 +12,7 @@ ABOUT: dict[str, Any] = {
     "began_at": "2026-11-22T20:00+00:00",
     "minutes": 30.0,
     "rounds": 3,
+    "scale": 1.0,
     "command": "python -m bench",
     "notes": ["django-helpdesk: no network"],
     "machine": {
@@ -49,6 +50,17 @@ def test_a_missed_bar_is_not_hidden() -> None:
 
     assert "1 of 2 judged figures reach their bar, 1 the stretch" in chapter
     assert "**missed**" in chapter
+
+
+def test_it_is_said_how_busy_others_were_and_how_short_a_run_was() -> None:
+    details = {"ours": {"others": [0.5, 0.25]}, "others": 1.0}
+    figure = Figure(number="T1", what="x", value=Triple(1, 1, 1), details=details)
+
+    assert "work that is not the run's used 0.50 [0.25..1.00] of 2 processors." in report.chapter(
+        [figure], about=ABOUT
+    )
+    assert "were 0.3 of what is usual" in report.chapter([figure], about={**ABOUT, "scale": 0.3})
+    assert "Meanwhile" not in report.chapter([_figure(0.5)], about=ABOUT)
 
 
 def test_what_could_not_be_measured_is_said() -> None:
