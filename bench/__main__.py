@@ -26,6 +26,8 @@ def main() -> int:
             print(f"{entry.name:14} {', '.join(entry.numbers):28} {entry.what}")
         return 0
     if arguments.table:
+        if arguments.merge:
+            report.merge(arguments.table, arguments.merge)
         _write_readme(arguments.table)
         return 0
     chosen = _chosen(arguments.only)
@@ -60,6 +62,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="where the JSON goes; the README is then left alone")
     parser.add_argument(
         "--table", type=Path, metavar="JSON", help="only write the README's table from a result"
+    )
+    parser.add_argument(
+        "--merge", type=Path, metavar="JSON", help="put a partial run's figures into the --table result first"
     )
     return parser.parse_args()
 

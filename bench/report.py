@@ -38,6 +38,25 @@ def read(path: Path) -> tuple[list[Figure], dict[str, Any]]:
     return [Figure.from_json(each) for each in document.pop("figures")], document
 
 
+def merge(path: Path, part: Path) -> None:
+    """Put the figures of a later, partial run in place of those of the same numbers, and say so in the result.
+
+    Each ratio is of one run, because a measure and its references are replaced together.
+    """
+    figures, about = read(path)
+    later, told = read(part)
+    numbers = {figure.number for figure in later}
+    places = [place for place, figure in enumerate(figures) if figure.number in numbers]
+    at = places[0] if places else len(figures)
+    kept = [(place, figure) for place, figure in enumerate(figures) if figure.number not in numbers]
+    before = [figure for place, figure in kept if place < at]
+    after = [figure for place, figure in kept if place >= at]
+    names = ", ".join(dict.fromkeys(figure.number for figure in later))
+    how = f"`{told['command']}`, {told['rounds']} rounds, commit `{told['commit']}`"
+    anew = [*about.get("anew", []), f"{names} at {told['began_at']} ({how})"]
+    save(path, [*before, *later, *after], about={**about, "anew": anew})
+
+
 def newest() -> Path | None:
     """Return the file of the newest run, None when there is none."""
     return max(RESULTS.glob("*.json"), default=None)
@@ -60,6 +79,7 @@ def chapter(figures: Sequence[Figure], *, about: Mapping[str, Any]) -> str:
         f"{verdicts.count('stretch')} the stretch. Figures are median [least..most] of the rounds. {_company(figures, about)}"
     )
     notes = [f"- Not measured: {note}" for note in about["notes"]]
+    notes += [f"- Measured again later, and shown as then: {each}" for each in about.get("anew", [])]
     parts = [summary, sentence(about), table(figures), *(["\n".join(notes)] if notes else [])]
     return "\n\n".join(parts)
 

@@ -1,5 +1,6 @@
 """The README's table comes from a run's result and from nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
     report.save(path, [_figure(0.5)], about=ABOUT)
 
     assert report.read(path) == ([_figure(0.5)], ABOUT)
+
+
+def test_a_later_run_of_some_measures_takes_their_place_and_is_named(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.json", tmp_path / "part.json"
+    first, other, last = _figure(0.1), replace(_figure(0.2), number="T9"), replace(_figure(0.3), number="T16")
+    report.save(whole, [first, other, last], about=ABOUT)
+    report.save(part, [replace(other, what="later"), replace(other, what="later too")], about=ABOUT)
+
+    report.merge(whole, part)
+
+    figures, about = report.read(whole)
+    assert [figure.what for figure in figures] == ["accepted/s", "later", "later too", "accepted/s"]
+    assert "- Measured again later, and shown as then: T9 at" in report.chapter(figures, about=about)
 
 
 def test_a_judged_figure_shows_bar_stretch_and_verdict() -> None:
