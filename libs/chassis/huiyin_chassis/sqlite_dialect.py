@@ -40,7 +40,7 @@ class _ExecutionContext(SQLiteExecutionContext):
 
 
 class Dialect(SQLiteDialect_pysqlite):
-    """SQLite as SQLAlchemy knows it, over the connections of this module."""
+    """SQLite as SQLAlchemy knows it, over the connections of `huiyin_chassis.sqlite`."""
 
     driver = "huiyin"
     is_async = True
