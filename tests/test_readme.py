@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from huiyin_chassis.settings import Settings
 from huiyin_intake.schemas import FeedbackIn
 from tests.support.servers import PROJECT
 
@@ -65,3 +66,16 @@ def test_every_make_target_that_is_named_exists() -> None:
 
     for page in (ENGLISH, CHINESE, PROJECT / "CONTRIBUTING.md"):
         assert set(re.findall(r"\bmake ([a-z]+)\b", _text(page))) - targets <= {"and"}, page
+
+
+def test_every_setting_of_the_suite_is_named_in_full_for_its_reader() -> None:
+    pages = [PROJECT / "README.md", *sorted((PROJECT / "docs/guide").glob("*.md"))]
+    written = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+
+    unnamed = [
+        variable
+        for variable in (f"HUIYIN_{field.upper()}" for field in Settings.model_fields)
+        if not re.search(rf"\b{variable}\b", written)
+    ]
+
+    assert unnamed == []
