@@ -1,4 +1,4 @@
-"""The scenarios that happen to events, groups and clocks, in the order of the plan."""
+"""The scenarios that happen to events, groups and clocks, by number."""
 
 from typing import Final
 

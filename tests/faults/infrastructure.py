@@ -1,4 +1,4 @@
-"""The scenarios that break what the suite stands on, in the order of the plan."""
+"""The scenarios that break what the suite stands on, by number; stopping in order stands with the kills."""
 
 from typing import Final
 

@@ -70,7 +70,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A fault by its number in the plan. `play(stage)` breaks and heals.
+    """A fault by its number. `play(stage)` breaks and heals.
 
     What follows is for a stack of its own: whether services run `apart`, their settings, and with `disk_megabytes` small
     disks under the broker's store and each SQLite file.

@@ -3,7 +3,7 @@
 An endpoint is declared like any other and marked `@express`; its route, description and dependencies stay FastAPI's. The
 lane reads once from the route what to call, and then calls it with what each request brings. A body or header that breaks
 its rule is handed on to FastAPI, which says what is wrong: so the two ways differ in nothing but speed. FastAPI's own way
-costs some 70 µs per request (measured: performance design, 2a).
+cost some 70 µs per request more (why a lane: `docs/adr/0005-proof-and-speed.md`).
 
 Not for endpoints that open a transaction, stream, or take parameters from path, query or cookies.
 """

@@ -83,7 +83,7 @@ async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission
     """Store a group of posts and append their events; return one receipt each, in order. Never commits.
 
     A natural key that is there already, or twice in the group, is stored once: the first content stays, and other
-    content under the same key is logged as a conflict (interface: same thing twice).
+    content under the same key is logged as a conflict.
     """
     answered = await find_answers(tx, [each.claim for each in submissions if each.claim])
     fresh = [each for each in submissions if each.claim not in answered]

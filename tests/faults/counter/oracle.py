@@ -1,4 +1,4 @@
-"""The clocks of one case, recomputed: the rules of the design in as few lines as they take.
+"""The clocks of one case, recomputed: the rules of the sla service, written again in as few lines as they take.
 
 A target is missed when no qualifying step is stamped at or before its deadline, whenever it was heard of.
 """

@@ -1,4 +1,4 @@
-"""Which case a feedback belongs to: a new one, or a ticket that its author has already (interface: same thing twice)."""
+"""Which case a feedback belongs to: a new one, or a ticket that its author has already."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
