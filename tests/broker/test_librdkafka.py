@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # no __all__
 from confluent_kafka.cimpl import NewTopic
 
 from huiyin_broker import Broker
