@@ -38,7 +38,6 @@ def test_one_process_serves_takes_its_own_events_verifies_and_drains(huiyin: Hui
         assert ready.json()["checks"] == [
             "example.consumer",
             "example.database",
-            "example.room",
             "suite.disk",
         ]
         assert httpx2.get(f"{up.url}/livez").status_code == 200

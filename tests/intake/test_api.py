@@ -189,11 +189,11 @@ async def test_without_room_nothing_is_taken_in_and_the_poster_is_told_when_to_c
     intake: ServiceDriver, path: str
 ) -> None:
     body: dict[str, Any] = post() if path == "/v1/feedback" else {"items": [post()]}
-    room = intake.runtime.room
-    room.measure(outbox_rows=intake.runtime.suite.outbox_limit)
+    admission = intake.runtime.admission
+    admission.measure(outbox_rows=intake.runtime.suite.outbox_limit)
 
     refused = await intake.client.post(path, json=body)
-    room.measure(outbox_rows=0)
+    admission.measure(outbox_rows=0)
     accepted = await intake.client.post(path, json=body)
 
     assert (refused.status_code, accepted.status_code) == (503, 202)

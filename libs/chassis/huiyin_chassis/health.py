@@ -22,7 +22,6 @@ Probe = Callable[[], Awaitable[str | None]]
 """Returns what is wrong, in a few words without secrets, or None."""
 
 PROBE_SECONDS: Final = 2.0
-MIN_FREE_SHARE: Final = 0.05
 _BELIEVED_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
@@ -84,12 +83,17 @@ def database_probe(database: Database) -> Probe:
     return can_write
 
 
-def disk_probe(folder: Path, *, min_free_share: float = MIN_FREE_SHARE) -> Probe:
+def free_share(folder: Path) -> float:
+    """Return how much of the disk under a folder is free, 0 to 1; blocks for one system call."""
+    usage = shutil.disk_usage(folder)
+    return usage.free / usage.total
+
+
+def disk_probe(folder: Path, *, min_free_share: float) -> Probe:
     """Return a probe that fails when the disk under a folder has less than this share free."""
 
     async def has_room() -> str | None:
-        usage = shutil.disk_usage(folder)
-        free = usage.free / usage.total
+        free = free_share(folder)
         return None if free >= min_free_share else f"{free:.1%} of the disk is free"
 
     return has_room

@@ -15,12 +15,12 @@ from huiyin_chassis.adminkey import AdminKey, admin_key
 from huiyin_chassis.datadir import open_data_dir
 from huiyin_chassis.front import owned_segments
 from huiyin_chassis.health import Health, disk_probe
-from huiyin_chassis.reach import unreachable_in_one_line
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.server import HttpServer, listen, url_of
 from huiyin_chassis.service import Service
 from huiyin_chassis.settings import Settings
 from huiyin_chassis.stopping import StopSignal
+from huiyin_chassis.unreachable import unreachable_in_one_line
 from huiyin_chassis.vitals import LoopWatch
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from sqlalchemy.engine import make_url
 from huiyin_chassis.broker import kafka_settings
 from huiyin_chassis.datadir import open_data_dir
 from huiyin_chassis.db import Database
-from huiyin_chassis.reach import unreachable_in_one_line
 from huiyin_chassis.revisions import is_current
 from huiyin_chassis.service import Service
 from huiyin_chassis.settings import Settings
+from huiyin_chassis.unreachable import unreachable_in_one_line
 
 
 async def migrate(settings: Settings, service: Service) -> list[str]:

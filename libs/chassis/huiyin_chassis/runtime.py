@@ -14,11 +14,11 @@ import structlog
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from huiyin_chassis.admission import Admission
 from huiyin_chassis.db import Database
 from huiyin_chassis.health import Health, database_probe
 from huiyin_chassis.jobs import JobRunner
 from huiyin_chassis.revisions import is_current
-from huiyin_chassis.room import Room
 from huiyin_chassis.service import Job, Service
 from huiyin_chassis.settings import Settings, load
 from huiyin_chassis.writer import GroupWriter
@@ -60,7 +60,7 @@ class Runtime:
         self.jobs = JobRunner(self, [*service.jobs, *_house_jobs(service)])
         self.health = Health({"database": database_probe(self.database.unannounced())})
         path = self.database.path
-        self.room = Room(
+        self.admission = Admission(
             service.name,
             outbox_limit=suite.outbox_limit,
             min_free_share=suite.min_free_share,
@@ -122,7 +122,9 @@ class Runtime:
         from huiyin_eventbus.consumer import Consumer, ConsumerSettings  # noqa: PLC0415
         from huiyin_eventbus.relay import Relay  # noqa: PLC0415
 
-        self.health.add("room", self.room.probe)
+        if self.service.admits:
+            self.admission.open()
+            self.health.add("admission", self.admission.probe)
         self.relay = Relay(self.database.unannounced(), kafka, service=self.service.name)
         self.database.on_commit(self.wake_relay)
         await self.relay.start()
@@ -156,11 +158,12 @@ def _house_jobs(service: Service) -> list[Job]:
 async def _measure(runtime: Runtime) -> None:
     if runtime.relay is not None:
         backlog = await runtime.relay.measure()
-        runtime.room.measure(outbox_rows=backlog.rows)
+        if runtime.service.admits:
+            runtime.admission.measure(outbox_rows=backlog.rows)
 
 
 MEASURE: Final = Job("measure_outbox", timedelta(seconds=5), _measure)
-"""The job that keeps the outbox's metrics and the service's room fresh."""
+"""The job that keeps the outbox's metrics fresh, and opens or shuts the admission."""
 
 
 def _running(request: Request) -> Runtime:

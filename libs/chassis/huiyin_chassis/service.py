@@ -60,6 +60,7 @@ class Service:
     """The whole wiring of one service.
 
     `router` carries full paths. `facts` are what this service tells `huiyin verify`, `checks` what it recounts.
+    `admits` says that its doors take work from outside and refuse it by `runtime.admission` when there is no room.
     `on_start` runs once per process, after the schema is known to be right and before any door opens.
     """
 
@@ -72,6 +73,7 @@ class Service:
     settings: type[ServiceSettings] = ServiceSettings
     facts: Mapping[str, Fact] = field(default_factory=dict)
     checks: Sequence[Check] = ()
+    admits: bool = False
     on_start: "Callable[[Runtime], Awaitable[None]] | None" = None
     migrations: Path | None = None
     """The folder that holds `versions/`; by default `migrations` beside the module of the entry point."""

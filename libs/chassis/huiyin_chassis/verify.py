@@ -17,8 +17,8 @@ from huiyin_chassis.db import Database
 from huiyin_chassis.errors import DatabaseMissing, FactMissing
 from huiyin_chassis.logbook import Logbook, read_log
 from huiyin_chassis.migrate import check_current
-from huiyin_chassis.reach import unreachable_in_one_line
 from huiyin_chassis.service import Check, Fact, Service
+from huiyin_chassis.unreachable import unreachable_in_one_line
 
 if TYPE_CHECKING:
     from huiyin_chassis.settings import Settings

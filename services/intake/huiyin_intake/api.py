@@ -55,7 +55,7 @@ async def post_feedback(
     post: FeedbackIn, runtime: Running, principal: FeedbackWriter, claim: ReadClaim
 ) -> Accepted | Response:
     """Take one feedback in; sending the same again answers with the first one's id and `duplicate`."""
-    runtime.room.check()
+    runtime.admission.check()
     submission = _submission(post, principal, now=utc_now(), claim=claim)
     with running(claim, within=runtime):
         receipt = await runtime.group_writer(receive_feedback).submit(submission)
@@ -81,7 +81,7 @@ async def post_feedback_batch(batch: BatchIn, runtime: Running, principal: Feedb
 
     A batch may be repeated as it is: the natural keys see to it, so it takes no `Idempotency-Key`.
     """
-    runtime.room.check()
+    runtime.admission.check()
     now = utc_now()
     items = [_judge(index, raw, principal=principal, now=now) for index, raw in enumerate(batch.items)]
     submissions = {index: item for index, item in enumerate(items) if isinstance(item, Submission)}

@@ -12,4 +12,5 @@ SERVICE: Final = Service(
     subscriptions=handlers.subscriptions,
     problems=api.PROBLEMS,
     facts=checks.FACTS,
+    admits=True,
 )

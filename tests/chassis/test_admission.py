@@ -6,26 +6,28 @@ import pytest
 from structlog.testing import capture_logs
 
 from huiyin_chassis import metrics
+from huiyin_chassis.admission import Admission
 from huiyin_chassis.errors import DiskFull, OutboxFull, Overloaded
-from huiyin_chassis.room import Room
 
 
-def room(folder: Path | None = None, *, min_free_share: float = 0.0) -> Room:
-    return Room("roomy", outbox_limit=100, min_free_share=min_free_share, folder=folder)
+def admission(folder: Path | None = None, *, min_free_share: float = 0.0) -> Admission:
+    return Admission("roomy", outbox_limit=100, min_free_share=min_free_share, folder=folder)
 
 
 def accepting() -> float:
     return float(metrics.ACCEPTING.labels("roomy")._value.get())
 
 
-def test_before_the_first_look_there_is_room() -> None:
-    room().check()
+def test_before_the_first_look_there_is_admission() -> None:
+    gate = admission()
+    gate.open()
 
+    gate.check()
     assert accepting() == 1
 
 
 async def test_a_full_outbox_refuses_until_it_is_shorter() -> None:
-    full = room()
+    full = admission()
     full.measure(outbox_rows=100)
 
     with pytest.raises(OutboxFull, match="100 events"):
@@ -38,7 +40,7 @@ async def test_a_full_outbox_refuses_until_it_is_shorter() -> None:
 
 
 async def test_a_full_disk_refuses(tmp_path: Path) -> None:
-    full = room(tmp_path, min_free_share=0.999999)
+    full = admission(tmp_path, min_free_share=0.999999)
     full.measure(outbox_rows=0)
 
     with pytest.raises(DiskFull) as refused:
@@ -49,7 +51,7 @@ async def test_a_full_disk_refuses(tmp_path: Path) -> None:
 
 
 def test_a_database_elsewhere_has_a_disk_of_its_own(tmp_path: Path) -> None:
-    far = room(None, min_free_share=0.999999)
+    far = admission(None, min_free_share=0.999999)
 
     far.measure(outbox_rows=0)
 
@@ -57,9 +59,9 @@ def test_a_database_elsewhere_has_a_disk_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_change_is_logged_once(tmp_path: Path) -> None:
-    full = room()
+    full = admission()
     with capture_logs() as logs:
         for rows in (0, 100, 200, 300, 0, 0):
             full.measure(outbox_rows=rows)
 
-    assert [line["event"] for line in logs] == ["room_used_up", "room_again"]
+    assert [line["event"] for line in logs] == ["admission_closed", "admission_opened"]

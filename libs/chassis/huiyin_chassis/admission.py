@@ -5,19 +5,19 @@ fills the disk, on which replies and redrives need room too, new work is refused
 Looked at by the clock and not per request: in between, a service may go over by what it takes in five seconds.
 """
 
-import shutil
 from pathlib import Path
 
 import structlog
 
 from huiyin_chassis import metrics
 from huiyin_chassis.errors import DiskFull, NoRoom, OutboxFull
+from huiyin_chassis.health import free_share
 
 log = structlog.get_logger()
 
 
-class Room:
-    """The room of one service; open until the first `measure`.
+class Admission:
+    """The gate of a service that takes work from outside; open until the first `measure`.
 
     `folder` is where its database stands on this machine, None for a database elsewhere.
     """
@@ -30,16 +30,19 @@ class Room:
         self._min_free_share = min_free_share
         self._folder = folder
         self._lacking: NoRoom | None = None
-        metrics.ACCEPTING.labels(service).set(1)
+
+    def open(self) -> None:
+        """Say in the metrics that work is taken in."""
+        metrics.ACCEPTING.labels(self._service).set(1)
 
     def measure(self, *, outbox_rows: int) -> None:
         """Look how much there is; blocks for one system call."""
         lacking = self._find_lacking(outbox_rows)
         if type(lacking) is not type(self._lacking):
             if lacking is not None:
-                log.error("room_used_up", service=self._service, reason=str(lacking))
+                log.error("admission_closed", service=self._service, reason=str(lacking))
             else:
-                log.info("room_again", service=self._service)
+                log.info("admission_opened", service=self._service)
         self._lacking = lacking
         metrics.ACCEPTING.labels(self._service).set(lacking is None)
 
@@ -57,6 +60,5 @@ class Room:
             return OutboxFull(self._outbox_limit)
         if self._folder is None:
             return None
-        usage = shutil.disk_usage(self._folder)
-        free = usage.free / usage.total
+        free = free_share(self._folder)
         return DiskFull(free) if free < self._min_free_share else None
