@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from huiyin_chassis.bodies import CAME_WHOLE
-from huiyin_chassis.connection import Limits
+from huiyin_chassis.connection import HttpConnection, Limits
 from huiyin_chassis.server import HttpServer, connection_bound, listen
 
 SOON = timedelta(milliseconds=150)
@@ -248,3 +249,9 @@ async def test_one_connection_too_many_is_told_so_and_the_others_go_on(connect: 
 
 def test_clients_may_hold_half_of_the_files_a_process_may_open() -> None:
     assert 100 < connection_bound() <= Limits().connections
+
+
+def test_the_protocol_below_still_has_what_is_overridden() -> None:
+    ours = set(vars(HttpConnection)) & set(dir(HttpToolsProtocol))
+
+    assert {"_start_asgi_task", "data_received", "on_headers_complete", "on_response_complete"} <= ours

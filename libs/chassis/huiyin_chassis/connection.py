@@ -14,17 +14,15 @@ from typing import Any, Final, cast
 
 import httptools
 import structlog
-from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from huiyin_chassis import metrics
-from huiyin_chassis.bodies import CAME_WHOLE
+from huiyin_chassis.bodies import CAME_WHOLE, KIB, MIB
 from huiyin_chassis.joined import JoinedWrites
 from huiyin_chassis.problems import PROBLEM_SLUG, RETRY_AFTER_SECONDS, problem_response, slug_of_status
 from huiyin_chassis.requests import SECURITY_HEADERS
 from huiyin_eventbus.tracing import new_traceparent, traced
 
-KIB: Final = 1024
 _DOOR: Final = "http"
 _UNKNOWN_METHOD: Final = re.compile(rb"[A-Z][A-Z-]* [/*h]")
 
@@ -47,7 +45,7 @@ class Limits:
     head: timedelta = timedelta(seconds=10)
     reading: timedelta = timedelta(seconds=30)
     lingering: timedelta = timedelta(seconds=2)
-    lingering_bytes: int = 16 * KIB * KIB
+    lingering_bytes: int = 16 * MIB
 
 
 class _HeadRefused(Exception):
@@ -134,7 +132,7 @@ class HttpConnection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self._linger()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             # By now most requests have come whole; the others may be answered before they have.
             if cycle.more_body:

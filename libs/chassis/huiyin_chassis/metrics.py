@@ -35,7 +35,7 @@ REQUEST_SECONDS: Final = Histogram(
 IN_FLIGHT: Final = Gauge("huiyin_http_requests_in_flight", "Requests being answered now.", ["service"])
 REJECTED: Final = Counter(
     "huiyin_http_rejected_total",
-    "Answers with status 400 and above, by problem slug.",
+    "Answers with status 400 and above, by problem slug; service `http` is what a connection refused by itself.",
     ["service", "problem"],
 )
 ACCEPTING: Final = Gauge(

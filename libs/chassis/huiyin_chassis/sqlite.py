@@ -3,7 +3,7 @@
 A statement inside a transaction costs SQLite microseconds and, in WAL mode, waits for no disk; handing it to a thread
 and back costs many times that. So statements run on the event loop, and only what may take long goes to the
 connection's own thread: opening and closing, the commit (its fsync and checkpoint release the interpreter lock), a read
-that outruns its budget, and on request whatever sweeps over many rows.
+that outruns its budget, a result that is streamed, many rows in one statement, and on request whatever sweeps.
 
 Nothing waits for a lock inside SQLite: a locked database is asked again from the loop, in growing steps, so that other
 work goes on and a cancelled task leaves at once.
@@ -28,7 +28,7 @@ from huiyin_chassis.aside import Aside
 
 LOCK_PATIENCE_SECONDS: Final = 10.0
 READ_BUDGET_SECONDS: Final = 0.005
-"""How long a read may hold the event loop before it is begun anew in the thread."""
+"""How long a read may hold the event loop before it is begun anew in the thread; a read is what begins with SELECT."""
 LONGEST_HOLD_SECONDS: Final = 0.005
 """How long a transaction goes from statement to statement before others get a turn of the loop."""
 MOST_SETS_ON_LOOP: Final = 1000
