@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
-# What targets pass on, for example: make demo DEMO="--once --json"   make test PYTEST="-k broker"   make soak SOAK="--scenario F2"
+# What targets pass on (part of a run leaves the guide as it is), for example: make demo DEMO="--once --json"   make test PYTEST="-k broker"   make soak SOAK="--scenario F2"
 DEMO ?=
 PYTEST ?=
 BENCH ?=
@@ -42,18 +42,18 @@ check: lint imports types ## Run before every commit: style, import contracts, t
 .PHONY: soak
 soak: .venv/.development ## Run what takes hours: every fault scenario long, with three seeds, for the guide; then the tests marked soak
 	$(BIN)/python -m tests.faults.soak $(SOAK)
-	$(BIN)/pytest -m soak $(PYTEST)
-	$(BIN)/python -m tests.guarantees
+	$(if $(SOAK),,$(BIN)/pytest -m soak $(PYTEST))
+	$(if $(SOAK),,$(BIN)/python -m tests.guarantees)
 
 .PHONY: mutants
 mutants: .venv/.development ## Plant known bugs in a copy of the code and show which test notices each
 	$(BIN)/python -m tests.mutants $(MUTANTS)
-	$(BIN)/python -m tests.guarantees
+	$(if $(MUTANTS),,$(BIN)/python -m tests.guarantees)
 
 .PHONY: bench
 bench: .venv/.development ## Measure speed, memory and start beside references in the same run; writes bench/README.md
 	$(BIN)/python -m bench $(BENCH)
-	$(BIN)/python -m tests.guarantees
+	$(if $(BENCH),,$(BIN)/python -m tests.guarantees)
 
 .PHONY: lint
 lint: .venv/.development ## Check format, style and declared dependencies
