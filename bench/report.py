@@ -79,7 +79,7 @@ def chapter(figures: Sequence[Figure], *, about: Mapping[str, Any]) -> str:
         f"{verdicts.count('stretch')} the stretch. Figures are median [least..most] of the rounds. {_company(figures, about)}"
     )
     notes = [f"- Not measured: {note}" for note in about["notes"]]
-    notes += [f"- Measured again later, and shown as then: {each}" for each in about.get("anew", [])]
+    notes += [f"- Measured in a run of its own: {each}" for each in about.get("anew", [])]
     parts = [summary, sentence(about), table(figures), *(["\n".join(notes)] if notes else [])]
     return "\n\n".join(parts)
 

@@ -115,9 +115,9 @@ def _turn(bench: Bench, broker: Callable[[], AbstractContextManager[_Running]]) 
 
 
 async def _produce_and_read(bootstrap: str, count: int) -> dict[str, float]:
-    # Returns when every partition has its leader: a new topic's first seconds are not what is measured.
     await create_topic(bootstrap, "volume")
     async with _producer(bootstrap) as producer:
+        await _warm_up(producer, "volume")
         began = perf_counter()
         sent = [await producer.send("volume", _RECORD, key=_key(number)) for number in range(count)]
         await asyncio.gather(*sent)
@@ -135,6 +135,8 @@ async def _produce_and_read(bootstrap: str, count: int) -> dict[str, float]:
 async def _follow(bootstrap: str, seconds: float) -> dict[str, float]:
     """Send at an even rate with groups reading along; return how long an event took to each of them."""
     await create_topic(bootstrap, "steady")
+    async with _producer(bootstrap) as producer:
+        await _warm_up(producer, "steady")
     count = int(seconds * _RATE)
     sent_at: list[float] = []
     delays: list[float] = []
@@ -149,9 +151,14 @@ async def _follow(bootstrap: str, seconds: float) -> dict[str, float]:
             while seen < count:
                 records = await consumer.getmany(timeout_ms=500)
                 now = perf_counter()
-                for partition in records.values():
-                    delays.extend(now - sent_at[int(record.value[:8])] for record in partition)
-                    seen += len(partition)
+                numbers = [
+                    int(record.value[:8])
+                    for partition in records.values()
+                    for record in partition
+                    if record.value != _RECORD
+                ]
+                delays.extend(now - sent_at[number] for number in numbers)
+                seen += len(numbers)
 
     async with asyncio.timeout(seconds + _QUIET_SECONDS), asyncio.TaskGroup() as tasks:
         for group in range(_GROUPS):
@@ -169,6 +176,12 @@ async def _follow(bootstrap: str, seconds: float) -> dict[str, float]:
             await asyncio.gather(*acknowledged)
     delays.sort()
     return {"p50_ms": 1000 * delays[len(delays) // 2], "p99_ms": 1000 * delays[int(0.99 * len(delays))]}
+
+
+async def _warm_up(producer: AIOKafkaProducer, topic: str) -> None:
+    """Send one record to every partition: for seconds a new topic's leaders say that they are none."""
+    for partition in await producer.partitions_for(topic):
+        await producer.send_and_wait(topic, _RECORD, partition=partition)
 
 
 def _key(number: int) -> bytes:

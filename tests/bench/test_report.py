@@ -50,7 +50,7 @@ def test_a_later_run_of_some_measures_takes_their_place_and_is_named(tmp_path: P
 
     figures, about = report.read(whole)
     assert [figure.what for figure in figures] == ["accepted/s", "later", "later too", "accepted/s"]
-    assert "- Measured again later, and shown as then: T9 at" in report.chapter(figures, about=about)
+    assert "- Measured in a run of its own: T9 at" in report.chapter(figures, about=about)
 
 
 def test_a_judged_figure_shows_bar_stretch_and_verdict() -> None:
