@@ -141,8 +141,13 @@ class Runtime:
             await self.consumer.start()
 
     async def _consumer_probe(self) -> str | None:
-        """Tell why events are not taken. The relay is no probe: the outbox keeps what the broker cannot take."""
+        """Tell why events are not taken. The relay is no probe: the outbox keeps what the broker cannot take.
+
+        Who takes work from outside stays ready while the broker is away: taking it needs no broker.
+        """
         if self.consumer is None or self.consumer.healthy:
+            return None
+        if self.service.admits and not self.consumer.is_flooded:
             return None
         return self.consumer.state.value
 

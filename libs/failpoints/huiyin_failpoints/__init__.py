@@ -2,7 +2,7 @@
 
 Nothing happens unless `HUIYIN_FAILPOINTS` names a place when the process starts:
 
-    HUIYIN_FAILPOINTS="relay.after_produce=kill@3,consumer.before_commit=error"
+    HUIYIN_FAILPOINTS="relay.after_produce=kill@3,consumer.after_effects=error"
 
 Each entry is `LABEL=ACTION` or `LABEL=ACTION@N`; it acts once, the N-th time the place is reached (the first without N).
 """
