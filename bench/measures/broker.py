@@ -32,6 +32,7 @@ _SECONDS: Final = 6.0
 _STEP_SECONDS: Final = 0.005
 _KEYS: Final = 1000
 _QUIET_SECONDS: Final = 30
+_PATIENCE_SECONDS: Final = 120
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -101,7 +102,8 @@ def _turn(bench: Bench, broker: Callable[[], AbstractContextManager[_Running]]) 
         rest = pss_mib([running.pid])
         cpu = cpu_seconds([running.pid])
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            moved = runner.run(_produce_and_read(running.bootstrap, bench.count(_EVENTS)))
+            work = _produce_and_read(running.bootstrap, bench.count(_EVENTS))
+            moved = runner.run(asyncio.wait_for(work, _PATIENCE_SECONDS))
             used = cpu_seconds([running.pid]) - cpu
             delays = runner.run(_follow(running.bootstrap, bench.seconds(_SECONDS)))
         return {
