@@ -11,8 +11,8 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from huiyin_chassis.db import Database
 from tests.support import kafka, postgresql
 from tests.support.kafka import JavaTool, Kafka, create_topic
 from tests.support.postgresql import PostgreSQL
@@ -23,15 +23,15 @@ PARTITIONS = 12
 
 async def _rows(url: str, *statements: str) -> list[tuple[object, ...]]:
     """Run statements in one transaction and return the rows of the last."""
-    engine = create_async_engine(url)
+    database = Database(url)
     try:
-        async with engine.begin() as connection:
+        async with database.writing() as connection:
             *earlier, last = statements
             for statement in earlier:
                 await connection.execute(text(statement))
             return [tuple(row) for row in await connection.execute(text(last))]
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 def _topic() -> str:
