@@ -1,6 +1,6 @@
 """Rows inserted past SQLAlchemy are the rows SQLAlchemy would have inserted."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -20,9 +20,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.db import Database
-from huiyin_eventbus.bulk import insert_new_rows, insert_rows
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.columns import Counter, Json, UtcDateTime
 
 METADATA = MetaData()
@@ -58,6 +59,14 @@ LATER = FULL | {
 }
 
 
+async def insert_rows(
+    tx: AsyncConnection, rows: Sequence[Mapping[str, Any]], *, conflict: Callable[[Any], Any] | None = None
+) -> int:
+    """Insert rows that name the same columns."""
+    names = tuple(rows[0])
+    return await BulkInsert(sample, names, conflict=conflict).write(tx, [tuple(row.values()) for row in rows])
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Give a database with a table that has every kind of column."""
@@ -76,14 +85,14 @@ async def stored(database: Database) -> list[dict[str, Any]]:
 
 async def test_every_kind_of_column_comes_back_as_it_was(database: Database) -> None:
     async with database.writing() as tx:
-        await insert_rows(tx, sample, [FULL, EMPTY, LATER])
+        await insert_rows(tx, [FULL, EMPTY, LATER])
 
     assert await stored(database) == [FULL, EMPTY, LATER]
 
 
 async def test_what_is_stored_is_what_sqlalchemy_stores(database: Database) -> None:
     async with database.writing() as tx:
-        await insert_rows(tx, sample, [FULL])
+        await insert_rows(tx, [FULL])
         await tx.execute(insert(sample), [FULL | {"order": "two"}])
         columns = ", ".join(f'CAST("{name}" AS TEXT)' for name in FULL if name not in {"order", "payload"})
         found = await tx.exec_driver_sql(f'SELECT {columns} FROM "sample of all"')  # noqa: S608 - our own names
@@ -97,35 +106,37 @@ async def test_rows_get_their_numbers_in_the_order_given(database: Database) -> 
     names = [f"{number:04}" for number in range(2000)]
 
     async with database.writing() as tx:
-        await insert_rows(tx, sample, [{"order": name} for name in names])
+        await insert_rows(tx, [{"order": name} for name in names])
 
     assert [row["order"] for row in await stored(database)] == names
 
 
 async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.writing() as tx:
-        await insert_rows(tx, sample, [])
-
-        assert await insert_new_rows(tx, sample, []) == 0
+        assert await BulkInsert(sample, tuple(FULL)).write(tx, []) == 0
 
 
 async def test_a_taken_key_is_refused(database: Database) -> None:
     async with database.writing() as tx:
-        await insert_rows(tx, sample, [FULL])
+        await insert_rows(tx, [FULL])
 
     with pytest.raises(IntegrityError):
         async with database.writing() as tx:
-            await insert_rows(tx, sample, [LATER, FULL])
+            await insert_rows(tx, [LATER, FULL])
 
     assert await stored(database) == [FULL]
 
 
 async def test_rows_of_taken_keys_are_left_out_and_not_counted(database: Database) -> None:
     async with database.writing() as tx:
-        await insert_rows(tx, sample, [FULL])
+        await insert_rows(tx, [FULL])
 
     async with database.writing() as tx:
-        new = await insert_new_rows(tx, sample, [FULL | {"small": 8}, LATER, LATER | {"small": 9}])
+        new = await insert_rows(
+            tx,
+            [FULL | {"small": 8}, LATER, LATER | {"small": 9}],
+            conflict=lambda put: put.on_conflict_do_nothing(),
+        )
 
     assert new == 1
     assert await stored(database) == [FULL, LATER]
@@ -134,7 +145,7 @@ async def test_rows_of_taken_keys_are_left_out_and_not_counted(database: Databas
 async def test_a_naive_moment_is_refused(database: Database) -> None:
     with pytest.raises((ValueError, StatementError), match="naive"):
         async with database.writing() as tx:
-            await insert_rows(tx, sample, [FULL | {"at": NOON.replace(tzinfo=None)}])
+            await insert_rows(tx, [FULL | {"at": NOON.replace(tzinfo=None)}])
 
 
 async def test_text_longer_than_its_column_is_never_cut(postgresql_url: str) -> None:
@@ -144,6 +155,6 @@ async def test_text_longer_than_its_column_is_never_cut(postgresql_url: str) -> 
 
     with pytest.raises(DBAPIError, match="too long"):
         async with database.writing() as tx:
-            await insert_rows(tx, sample, [FULL | {"code": "nine char"}])
+            await insert_rows(tx, [FULL | {"code": "nine char"}])
 
     await database.close()

@@ -1,70 +1,80 @@
-"""Many rows into a table with one statement of the driver's own, for hot paths.
+"""Many rows into a table with one statement of the driver's own, for tables that every event writes to.
 
-There SQLAlchemy's care for every value of every row costs more than the database does. PostgreSQL gets one array per
-column, SQLite one tuple per row, and only what a driver cannot take as it is (times, JSON) goes through the column's
-type. All rows name the same columns, and no column gets a default of Python's.
+There SQLAlchemy's care for every value of every row costs more than the database does. So the statement is compiled once:
+PostgreSQL gets one array per column (`unnest`), SQLite one tuple per row, and only what a driver cannot take as it is
+(times, JSON) goes through the column's type. Not for the odd row: that is a plain Core insert. `rows` binds a list of
+rows inside a query.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Dialect, LargeBinary, String, Table
+from sqlalchemy import Column, Dialect, LargeBinary, String, Table, Text, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_eventbus.columns import UtcDateTime
 
-Rows = Sequence[Mapping[str, Any]]
+Put = SqliteInsert | PostgresqlInsert
 _Bind = Callable[[Iterable[Any]], list[Any]]
-_IF_NEW: Final = " ON CONFLICT DO NOTHING"
 
 
-async def insert_rows(tx: AsyncConnection, table: Table, rows: Rows) -> None:
-    """Insert rows; never commits. Raises IntegrityError when one of them breaks a constraint."""
-    if rows:
-        await _insert(tx, table, rows)
+class BulkInsert:
+    """An insert of rows with the named columns, which stand in the table's order; the others get the database's default.
 
-
-async def insert_new_rows(tx: AsyncConnection, table: Table, rows: Rows) -> int:
-    """Insert the rows whose unique keys are still free and return how many those were; never commits.
-
-    Of two rows with one key the first is inserted. On PostgreSQL it waits for other transactions that insert the same
-    key: sort the rows by it, or two of them may deadlock.
+    `conflict` adds what becomes of rows that are there already; without it they raise IntegrityError.
     """
-    return await _insert(tx, table, rows, suffix=_IF_NEW) if rows else 0
+
+    def __init__(
+        self, table: Table, columns: Iterable[str], *, conflict: Callable[[Any], Put] | None = None
+    ) -> None:
+        self._table: Final = table
+        self._columns: Final = tuple(columns)
+        self._conflict = conflict
+        self._prepared: Final[dict[str, tuple[str, list[_Bind]]]] = {}
+
+    async def write(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Insert rows and return how many were inserted or changed, no statement when there are none; never commits.
+
+        Where `conflict` updates, no two rows may have the same key; where it does nothing, the first of two is
+        inserted. Rows that other transactions may write too must be sorted by their key: locked in one order, they
+        cannot deadlock.
+        """
+        if not rows:
+            return 0
+        name = tx.dialect.name
+        if name not in self._prepared:
+            self._prepared[name] = self._prepare(tx.dialect)
+        text, binds = self._prepared[name]
+        columns = [bind(values) for bind, values in zip(binds, zip(*rows, strict=True), strict=True)]
+        given = list(zip(*columns, strict=True)) if name == "sqlite" else tuple(columns)
+        return (await tx.exec_driver_sql(text, given)).rowcount
+
+    def _prepare(self, dialect: Dialect) -> tuple[str, list[_Bind]]:
+        """Return the statement's text, and what makes each column's values fit for the driver."""
+        put = self._of_tuples() if dialect.name == "sqlite" else self._of_arrays()
+        compiled = (self._conflict(put) if self._conflict else put).compile(dialect=dialect)
+        if tuple(compiled.positiontup or ()) != self._columns:
+            raise ValueError(f"columns of {self._table.name} out of order, or other parameters among them")
+        return str(compiled), [_bind_of(self._table.c[name], dialect) for name in self._columns]
+
+    def _of_tuples(self) -> Put:
+        return SqliteInsert(self._table).values({name: bindparam(name) for name in self._columns})
+
+    def _of_arrays(self) -> Put:
+        # One dimension, said aloud: JSON that is a list would be taken for another one.
+        types = {name: ARRAY(_array_type(self._table.c[name]), dimensions=1) for name in self._columns}
+        arrays = [bindparam(name, type_=kind) for name, kind in types.items()]
+        given = func.unnest(*arrays).table_valued(*self._columns, name="given").render_derived()
+        wanted = select(*(given.c[name] for name in self._columns)).where(true())
+        return PostgresqlInsert(self._table).from_select(list(self._columns), wanted)
 
 
-async def _insert(tx: AsyncConnection, table: Table, rows: Rows, *, suffix: str = "") -> int:
-    names = tuple(rows[0])
-    statement, binds = _prepared(table, names, tx.dialect)
-    columns = [bind([row[name] for row in rows]) for name, bind in zip(names, binds, strict=True)]
-    if tx.dialect.name == "sqlite":
-        done = await tx.exec_driver_sql(statement + suffix, list(zip(*columns, strict=True)))
-    else:
-        done = await tx.exec_driver_sql(statement + suffix, tuple(columns))
-    return done.rowcount
-
-
-@lru_cache(maxsize=512)
-def _prepared(table: Table, names: tuple[str, ...], dialect: Dialect) -> tuple[str, list[_Bind]]:
-    """Return the statement that inserts these columns, and what makes each column's values fit for the driver."""
-    columns = [table.c[name] for name in names]
-    quote = dialect.identifier_preparer
-    into = f"INSERT INTO {quote.format_table(table)} ({', '.join(quote.quote(name) for name in names)})"
-    if dialect.name == "sqlite":
-        statement = f"{into} VALUES ({', '.join('?' * len(names))})"
-    else:
-        arrays = ", ".join(
-            f"${number}::{_postgresql_type(column, dialect)}[]"
-            for number, column in enumerate(columns, start=1)
-        )
-        statement = f"{into} SELECT * FROM unnest({arrays})"  # noqa: S608 - made of the table's own names
-    return statement, [_bind_of(column, dialect) for column in columns]
-
-
-def _postgresql_type(column: Column[Any], dialect: Dialect) -> str:
+def _array_type(column: Column[Any]) -> Any:
     # Text of any length: a cast to a bounded type would cut silently what the column itself refuses.
-    return "TEXT" if isinstance(column.type, String) else column.type.compile(dialect=dialect)
+    return Text() if isinstance(column.type, String) else column.type
 
 
 def _bind_of(column: Column[Any], dialect: Dialect) -> _Bind:

@@ -23,7 +23,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from huiyin_contracts.event import Event
 from huiyin_eventbus import tracing
-from huiyin_eventbus.bulk import insert_rows
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.errors import EventTooLarge
 from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
 from huiyin_eventbus.subscriptions import Received
@@ -32,6 +32,7 @@ from huiyin_eventbus.tables import outbox, outbox_sequence
 SHARDS: Final = 16
 LARGEST_BYTES: Final = 1000 * 1000
 """Of an event's data: the log takes records of 1 MiB, headers included."""
+_ADD: Final = BulkInsert(outbox, ("id", "topic", "key", "shard", "headers", "payload", "created_at"))
 _DRAWN: Final[Mapping[str, type]] = {"topic": str, "key": str, "count": int}
 
 
@@ -75,7 +76,7 @@ async def append(tx: AsyncConnection, *events: Event | Outgoing) -> None:
     sequences = await _draw_sequences(tx, outgoing)
     now = datetime.now(UTC)
     rows = [_row(each, sequence, now=now) for each, sequence in zip(outgoing, sequences, strict=True)]
-    await insert_rows(tx, outbox, rows)
+    await _ADD.write(tx, rows)
 
 
 async def outbox_backlog(tx: AsyncConnection) -> Backlog:
@@ -115,22 +116,15 @@ def _draw(dialect: str) -> ReturningInsert[Any]:
     ).returning(outbox_sequence)
 
 
-def _row(outgoing: Outgoing, sequence: int, *, now: datetime) -> dict[str, Any]:
+def _row(outgoing: Outgoing, sequence: int, *, now: datetime) -> tuple[Any, ...]:
     event = outgoing.event
     data = outgoing.data or event.model_dump_json().encode()
     if len(data) > LARGEST_BYTES:
         raise EventTooLarge(event.TYPE, size_bytes=len(data))
     event_id = outgoing.event_id or str(uuid_utils.uuid7())
     key = event.key
-    return {
-        "id": event_id,
-        "topic": outgoing.topic or event.TYPE,
-        "key": key,
-        "shard": crc32(key.encode()) % SHARDS,
-        "headers": _headers(outgoing, event_id, sequence=sequence, now=now),
-        "payload": data,
-        "created_at": now,
-    }
+    headers = _headers(outgoing, event_id, sequence=sequence, now=now)
+    return event_id, outgoing.topic or event.TYPE, key, crc32(key.encode()) % SHARDS, headers, data, now
 
 
 def _headers(outgoing: Outgoing, event_id: str, *, sequence: int, now: datetime) -> str:

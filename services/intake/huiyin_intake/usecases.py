@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.idempotency import Claim, StoredAnswer, find_answers, remember
 from huiyin_contracts.feedback import FeedbackReceived
-from huiyin_eventbus.bulk import insert_new_rows
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.tracing import current_traceparent
 from huiyin_intake import queries
@@ -111,7 +111,7 @@ async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[Natur
     """Put new posts in and return what is stored under each natural key; asks only when something was there."""
     # In the order of keys: two processes that store the same posts would else lock them crosswise.
     ordered = sorted(fresh, key=_by_natural_key)
-    count = await insert_new_rows(tx, feedback, [_row(each) for each in ordered])
+    count = await _ADD.write(tx, [_row(each) for each in ordered])
     if count == len(fresh):
         return {each.natural_key: queries.Stored(each.event.feedback_id, each.fingerprint) for each in fresh}
     return await queries.stored_under(tx, [each.natural_key for each in fresh])
@@ -120,19 +120,23 @@ async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[Natur
 _by_natural_key: Final = attrgetter("natural_key")
 
 
-def _row(submission: Submission) -> dict[str, object]:
+_ADD: Final = BulkInsert(feedback, feedback.c.keys(), conflict=lambda put: put.on_conflict_do_nothing())
+
+
+def _row(submission: Submission) -> tuple[object, ...]:
+    """Return the columns of the table, in its order."""
     event = submission.event
-    return {
-        "id": event.feedback_id,
-        "channel": event.channel,
-        "account": event.account,
-        "external_id": event.external_id,
-        "occurred_at": event.occurred_at,
-        "received_at": event.received_at,
-        "posted_by": submission.posted_by,
-        "fingerprint": submission.fingerprint,
-        "content": submission.content.decode(),
-    }
+    return (
+        event.feedback_id,
+        event.channel,
+        event.account,
+        event.external_id,
+        event.occurred_at,
+        event.received_at,
+        submission.posted_by,
+        submission.fingerprint,
+        submission.content.decode(),
+    )
 
 
 async def _remember(

@@ -20,8 +20,8 @@ from huiyin_analytics.errors import ProjectionMissing
 from huiyin_analytics.models import case_day, case_ledger, rollup
 from huiyin_analytics.queries import Projection
 from huiyin_contracts.event import Event
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
-from huiyin_eventbus.upserts import BulkUpsert
 
 _NO_LEDGER: Final[Ledger] = {}
 
@@ -108,14 +108,14 @@ def _day_rows(projection_id: int, days: Iterable[tuple[str, str]]) -> list[Mappi
     return [{"b_projection": projection_id, "b_day": day, "b_id": case_id} for day, case_id in sorted(days)]
 
 
-_PUT_LEDGERS: Final = BulkUpsert(
+_PUT_LEDGERS: Final = BulkInsert(
     case_ledger,
     ("projection", "id", "facts"),
     conflict=lambda put: put.on_conflict_do_update(
         index_elements=["projection", "id"], set_={"facts": put.excluded.facts}
     ),
 )
-_ADD_DAYS: Final = BulkUpsert(
+_ADD_DAYS: Final = BulkInsert(
     case_day,
     ("projection", "day", "id"),
     conflict=lambda put: put.on_conflict_do_nothing(index_elements=["projection", "day", "id"]),
@@ -127,7 +127,7 @@ _DROP_DAYS: Final = delete(case_day).where(
 )
 
 
-_ADD_TO_CELLS: Final = BulkUpsert(
+_ADD_TO_CELLS: Final = BulkInsert(
     rollup,
     ("projection", *CELL_COLUMNS, "n", "total"),
     conflict=lambda put: put.on_conflict_do_update(

@@ -13,8 +13,8 @@ from huiyin_desk import queries
 from huiyin_desk.domain import next_due
 from huiyin_desk.models import ticket, ticket_clock
 from huiyin_desk.usecases.timeline import Entry, record
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
-from huiyin_eventbus.upserts import BulkUpsert
 
 
 async def schedule_clocks(tx: AsyncConnection, received: Sequence[Received[SlaScheduled]]) -> None:
@@ -89,7 +89,7 @@ def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **de
 
 
 _SET_DUE: Final = update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
-_PUT_CLOCKS: Final = BulkUpsert(
+_PUT_CLOCKS: Final = BulkInsert(
     ticket_clock,
     ("ticket_id", "target", "cycle", "state", "due_at"),
     conflict=lambda put: put.on_conflict_do_update(

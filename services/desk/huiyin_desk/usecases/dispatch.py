@@ -16,8 +16,8 @@ from huiyin_desk.models import ticket, ticket_feedback
 from huiyin_desk.usecases.deadlines import refresh_dues
 from huiyin_desk.usecases.timeline import Entry, record
 from huiyin_desk.usecases.work import announce, state_values
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
-from huiyin_eventbus.upserts import BulkUpsert
 
 
 async def open_tickets(
@@ -177,8 +177,8 @@ def _dispatch_entries(routed: TicketRouted) -> list[Entry]:
 
 
 _TICKET: Final = tuple(ticket.c.keys())
-_ADD_TICKETS: Final = BulkUpsert(ticket, _TICKET)
-_ADD_FEEDBACK: Final = BulkUpsert(
+_ADD_TICKETS: Final = BulkInsert(ticket, _TICKET)
+_ADD_FEEDBACK: Final = BulkInsert(
     ticket_feedback,
     ("feedback_id", "ticket_id", "reason", "text", "occurred_at", "attached_at", "announced"),
     conflict=lambda put: put.on_conflict_do_nothing(index_elements=["feedback_id"]),

@@ -9,7 +9,7 @@ import uuid_utils
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_desk.models import timeline
-from huiyin_eventbus.upserts import BulkUpsert
+from huiyin_eventbus.bulk import BulkInsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,4 +46,4 @@ def _row(entry: Entry) -> tuple[Any, ...]:
     )
 
 
-_ADD: Final = BulkUpsert(timeline, timeline.c.keys())
+_ADD: Final = BulkInsert(timeline, timeline.c.keys())

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackReceived
 from huiyin_contracts.vocabulary import Nature, Outcome, RoutingReason, Urgency
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.subscriptions import Received
-from huiyin_eventbus.upserts import BulkUpsert
 from huiyin_router import queries
 from huiyin_router.classifier import REVISION, Prediction, Text, predict
 from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Home, Said, find_home
@@ -30,11 +30,11 @@ _TEXTS_AT_ONCE: Final = 100
 _NPS_SCALE: Final = 10
 _LATIN_READ: Final = frozenset({"en", "zh"})
 _CLASSIFICATION: Final = tuple(classification.c.keys())
-_ADD_CLASSIFICATIONS: Final = BulkUpsert(
+_ADD_CLASSIFICATIONS: Final = BulkInsert(
     classification, _CLASSIFICATION, conflict=lambda put: put.on_conflict_do_nothing()
 )
 _TICKET: Final = tuple(routed_case.c.keys())
-_ADD_TICKETS: Final = BulkUpsert(routed_case, _TICKET, conflict=lambda put: put.on_conflict_do_nothing())
+_ADD_TICKETS: Final = BulkInsert(routed_case, _TICKET, conflict=lambda put: put.on_conflict_do_nothing())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from huiyin_contracts.event import Event
 from huiyin_contracts.vocabulary import ClockState
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.columns import UtcDateTime
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.rows import bind_rows, insert_into, rows_of
 from huiyin_eventbus.subscriptions import Received
-from huiyin_eventbus.upserts import BulkUpsert
 from huiyin_sla import queries
 from huiyin_sla.domain.announcements import changes, next_check_at
 from huiyin_sla.domain.clocks import Clock, clocks_of
@@ -205,10 +205,10 @@ def _insert_cases(dialect: str) -> ReturningInsert[Any]:
 
 
 _IDS: Final[Mapping[str, type]] = {"id": str}
-_ADD_FACTS: Final = BulkUpsert(
+_ADD_FACTS: Final = BulkInsert(
     case_fact, case_fact.c.keys(), conflict=lambda put: put.on_conflict_do_nothing()
 )
-_PUT_CASES: Final = BulkUpsert(
+_PUT_CASES: Final = BulkInsert(
     sla_case,
     sla_case.c.keys(),
     conflict=lambda put: put.on_conflict_do_update(
@@ -218,7 +218,7 @@ _PUT_CASES: Final = BulkUpsert(
 )
 CLOCK_COLUMNS: Final = tuple(clock.c.keys())
 _CLOCK_KEY: Final = tuple(clock.primary_key.columns.keys())
-_PUT_CLOCKS: Final = BulkUpsert(
+_PUT_CLOCKS: Final = BulkInsert(
     clock,
     CLOCK_COLUMNS,
     conflict=lambda put: put.on_conflict_do_update(

@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import StatementError
 
 from huiyin_chassis.db import Database
+from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.columns import Json, UtcDateTime
-from huiyin_eventbus.upserts import BulkUpsert
 
 METADATA = MetaData()
 thing = Table(
@@ -58,7 +58,7 @@ async def stored(database: Database) -> list[tuple[Any, ...]]:
 
 async def test_rows_are_stored_as_a_plain_insert_stores_them(database: Database) -> None:
     async with database.writing() as tx:
-        await BulkUpsert(thing, COLUMNS).write(tx, ROWS)
+        await BulkInsert(thing, COLUMNS).write(tx, ROWS)
     in_bulk = await stored(database)
 
     async with database.writing() as tx:
@@ -69,7 +69,7 @@ async def test_rows_are_stored_as_a_plain_insert_stores_them(database: Database)
 
 
 async def test_what_is_there_already_is_met_as_the_conflict_says(database: Database) -> None:
-    adding = BulkUpsert(
+    adding = BulkInsert(
         thing,
         COLUMNS,
         conflict=lambda put: put.on_conflict_do_update(
@@ -86,7 +86,7 @@ async def test_what_is_there_already_is_met_as_the_conflict_says(database: Datab
 
 async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.writing() as tx:
-        await BulkUpsert(thing, COLUMNS).write(tx, [])
+        await BulkInsert(thing, COLUMNS).write(tx, [])
 
     assert await stored(database) == []
 
@@ -94,14 +94,14 @@ async def test_no_rows_are_no_statement(database: Database) -> None:
 @pytest.mark.parametrize("said", [[], [1], [[1], []], {}, None])
 async def test_json_that_is_a_list_stays_one_value(database: Database, said: Any) -> None:
     async with database.writing() as tx:
-        await BulkUpsert(thing, ("id", "n", "said")).write(tx, [("a", 1, said), ("b", 2, said)])
+        await BulkInsert(thing, ("id", "n", "said")).write(tx, [("a", 1, said), ("b", 2, said)])
 
     assert [row[3] for row in await stored(database)] == [said, said]
 
 
 async def test_columns_that_are_left_out_stay_empty(database: Database) -> None:
     async with database.writing() as tx:
-        await BulkUpsert(thing, ("id", "n", "said")).write(tx, [("a", 1, {})])
+        await BulkInsert(thing, ("id", "n", "said")).write(tx, [("a", 1, {})])
 
     assert await stored(database) == [("a", 1, None, {}, None)]
 
@@ -110,7 +110,7 @@ async def test_columns_out_of_the_tables_order_are_refused_on_sqlite(tmp_path: A
     database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     async with database.writing() as tx:
         with pytest.raises(ValueError, match="out of order"):
-            await BulkUpsert(thing, ("n", "id", "said")).write(tx, [(1, "a", {})])
+            await BulkInsert(thing, ("n", "id", "said")).write(tx, [(1, "a", {})])
     await database.close()
 
 
