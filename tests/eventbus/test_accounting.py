@@ -71,3 +71,12 @@ def test_what_a_relay_publishes_again_is_regular_in_one_batch_and_in_the_next(
         deliveries = [delivery(number, offset=place) for place, number in enumerate(batch)]
         assert irregular(watch, deliveries, known=known) == []
         known += batch
+
+
+def test_old_events_that_come_again_after_a_start_are_regular_and_hide_nothing() -> None:
+    watch = SequenceWatch()
+    known = (1, 2, 3, 4, 5)
+
+    assert irregular(watch, [delivery(n, offset=n) for n in (1, 4, 2)], known=known) == []
+    assert irregular(watch, [delivery(n, offset=n) for n in (6, 3, 7)], known=known) == []
+    assert irregular(watch, [delivery(9, offset=9)], known=known) == [9]

@@ -82,25 +82,24 @@ def test_the_gate_agrees_with_a_recount(events: list[bool]) -> None:
         assert found == (in_a_row or (len(last) == limits.window and sum(last) > 5))
 
 
-def test_gaps_and_overtaken_events_are_noticed_and_repeats_are_not() -> None:
+def test_gaps_and_overtaken_events_are_noticed() -> None:
     watch = SequenceWatch()
-    events = [(5, True), (6, True), (8, True), (7, True), (8, False), (9, True)]
 
-    found = [watch.observe("topic", "key", sequence=number, is_new=is_new) for number, is_new in events]
+    found = [watch.observe("topic", "key", sequence=number) for number in (5, 6, 8, 7, 9)]
 
     quiet = Irregularities()
-    assert found == [quiet, quiet, Irregularities(gaps=1), Irregularities(stale=1), quiet, quiet]
+    assert found == [quiet, quiet, Irregularities(gaps=1), Irregularities(stale=1), quiet]
 
 
 def test_keys_and_topics_are_watched_apart_and_only_so_many_of_them() -> None:
     watch = SequenceWatch(remembered=2)
     for topic, key in [("t", "a"), ("t", "b"), ("u", "a")]:
-        watch.observe(topic, key, sequence=1, is_new=True)
+        watch.observe(topic, key, sequence=1)
 
-    forgotten = watch.observe("t", "a", sequence=9, is_new=True)
-    remembered = watch.observe("u", "a", sequence=9, is_new=True)
+    forgotten = watch.observe("t", "a", sequence=9)
+    remembered = watch.observe("u", "a", sequence=9)
     watch.forget()
-    begun_anew = watch.observe("u", "a", sequence=20, is_new=True)
+    begun_anew = watch.observe("u", "a", sequence=20)
 
     assert (forgotten.gaps, remembered.gaps, begun_anew.gaps) == (0, 1, 0)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import structlog
 
 from huiyin_eventbus import metrics, tracing
+from huiyin_eventbus.deliveries import Delivery
 from huiyin_eventbus.handling import Failure, Fate
 from huiyin_eventbus.sequences import SequenceWatch
 from huiyin_eventbus.taking import Polled, Taken
@@ -21,7 +22,7 @@ def account(group: str, taken: Taken, *, polled: Polled, sequences: SequenceWatc
         metrics.consumed_total.labels(group, topic).inc(events)
     metrics.duplicates_total.labels(group).inc(len(polled.deliveries) - len(taken.fresh))
     account_failures(group, taken.failures)
-    _watch_sequences(group, taken, polled=polled, sequences=sequences)
+    _watch_sequences(group, taken.fresh, sequences=sequences)
 
 
 def account_failures(group: str, failures: Iterable[Failure]) -> None:
@@ -47,15 +48,11 @@ def account_failures(group: str, failures: Iterable[Failure]) -> None:
             )
 
 
-def _watch_sequences(group: str, taken: Taken, *, polled: Polled, sequences: SequenceWatch) -> None:
-    # By delivery, not by event: of two deliveries in one batch, as a relay's repeat makes them, the first one is new.
-    fresh = {id(each) for each in taken.fresh}
-    for each in polled.deliveries:
+def _watch_sequences(group: str, fresh: Iterable[Delivery], *, sequences: SequenceWatch) -> None:
+    for each in fresh:
         if each.received is None:
             continue
-        found = sequences.observe(
-            each.record.topic, each.key, sequence=each.received.sequence, is_new=id(each) in fresh
-        )
+        found = sequences.observe(each.record.topic, each.key, sequence=each.received.sequence)
         if found.gaps or found.stale:
             metrics.event_gap_total.labels(group).inc(found.gaps)
             metrics.event_stale_total.labels(group).inc(found.stale)

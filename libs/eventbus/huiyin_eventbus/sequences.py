@@ -2,7 +2,7 @@
 
 The last `ce_sequence` of the keys seen most recently is kept in memory, not in the database: it is an alarm, not a rule.
 A key that was forgotten, or not seen since the start, is taken as it comes; `huiyin verify` recounts from the log.
-Stale events are counted, not dropped: whether an event takes effect is the inbox's decision alone.
+Second deliveries are not looked at: after a start, old ones come in any order and would look like gaps. Stale events are counted, not dropped: whether an event takes effect is the inbox's decision alone.
 """
 
 from collections import OrderedDict
@@ -27,14 +27,14 @@ class SequenceWatch:
         self._remembered = remembered
         self._last: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    def observe(self, topic: str, key: str, *, sequence: int, is_new: bool) -> Irregularities:
-        """Take note of an event; `is_new` says that the group had not seen it before."""
+    def observe(self, topic: str, key: str, *, sequence: int) -> Irregularities:
+        """Take note of an event that the group had not seen before."""
         place = (topic, key)
         last = self._last.get(place)
         found = Irregularities()
         if last is not None:
             found.gaps = int(sequence > last + 1)
-            found.stale = int(sequence <= last and is_new)
+            found.stale = int(sequence <= last)
         self._last[place] = max(sequence, last or 0)
         self._last.move_to_end(place)
         if len(self._last) > self._remembered:
