@@ -100,6 +100,51 @@ async def test_probes_are_not_run_for_every_question() -> None:
     assert len(asked) == 1
 
 
+async def test_recovery_is_seen_at_once_and_what_was_well_is_not_asked_for_it() -> None:
+    asked: list[str] = []
+    reasons = iter(["is starting", "is starting", None])
+
+    async def consumer() -> str | None:
+        asked.append("consumer")
+        return next(reasons)
+
+    async def database() -> str | None:
+        asked.append("database")
+        return None
+
+    health = Health({"database": database, "consumer": consumer})
+    health.has_started = True
+
+    for _ in range(3):
+        failing = await health.failing()
+        await asyncio.sleep(0.03)
+
+    assert failing == {}
+    assert asked == ["database", "consumer", "consumer", "consumer"]
+
+
+async def test_a_probe_that_takes_long_to_fail_is_not_asked_again_right_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("huiyin_chassis.health.PROBE_SECONDS", 0.2)
+    asked: list[int] = []
+
+    async def hang() -> str | None:
+        asked.append(1)
+        await asyncio.sleep(60)
+        return None
+
+    health = Health({"database": hang})
+    health.has_started = True
+
+    await health.failing()
+    await asyncio.sleep(0.03)
+    failing = await health.failing()
+
+    assert failing == {"database": "gave no answer within 0.2 seconds"}
+    assert len(asked) == 1
+
+
 async def test_a_database_that_can_be_written_is_well(database_url: str) -> None:
     async with opened(database_url) as database:
         assert await database_probe(database)() is None

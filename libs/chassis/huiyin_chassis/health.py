@@ -22,7 +22,9 @@ Probe = Callable[[], Awaitable[str | None]]
 """Returns what is wrong, in a few words without secrets, or None."""
 
 PROBE_SECONDS: Final = 2.0
-_BELIEVED_SECONDS: Final = 0.5
+_GOOD_SECONDS: Final = 0.5
+_BAD_SECONDS: Final = 0.02
+"""How long a probe's answer is believed. A bad one briefly: who waits for a start waits for it to change."""
 
 log = structlog.get_logger()
 
@@ -32,8 +34,8 @@ class Health:
 
     def __init__(self, probes: Mapping[str, Probe] | None = None) -> None:
         self._probes: dict[str, Probe] = dict(probes or {})
-        self._failing: dict[str, str] = {}
-        self._asked_at: float | None = None
+        self._answers: dict[str, str | None] = {}
+        self._believed_until: dict[str, float] = {}
         self.has_started = False
         self.is_stopping = False
 
@@ -47,18 +49,24 @@ class Health:
         return sorted(self._probes)
 
     async def failing(self) -> dict[str, str]:
-        """Return what fails and why, empty when all is well; an answer is believed for half a second."""
+        """Return what fails and why, empty when all is well.
+
+        A probe that is content is believed for half a second, one that is not for 20 milliseconds, or for as long as
+        its answer took.
+        """
         if not self.has_started:
             return {"start": "has not started yet"}
         if self.is_stopping:
             return {"stop": "is stopping"}
-        if self._asked_at is None or monotonic() - self._asked_at > _BELIEVED_SECONDS:
-            reasons = await asyncio.gather(*(_ask(probe) for probe in self._probes.values()))
-            self._failing = {
-                name: reason for name, reason in zip(self._probes, reasons, strict=True) if reason is not None
-            }
-            self._asked_at = monotonic()
-        return self._failing
+        now = monotonic()
+        due = [name for name in self._probes if self._believed_until.get(name, now) <= now]
+        answers = await asyncio.gather(*(_ask(self._probes[name]) for name in due))
+        answered = monotonic()
+        for name, answer in zip(due, answers, strict=True):
+            self._answers[name] = answer
+            span = _GOOD_SECONDS if answer is None else max(_BAD_SECONDS, answered - now)
+            self._believed_until[name] = answered + span
+        return {name: answer for name, answer in self._answers.items() if answer is not None}
 
 
 async def _ask(probe: Probe) -> str | None:
