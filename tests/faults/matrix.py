@@ -15,6 +15,7 @@ _HEADS: Final = (
     "fault",
     "stack",
     "runs",
+    "commit",
     *_COLUMNS,
     "expected",
     "acknowledged",
@@ -29,7 +30,8 @@ _SIGNS: Final = {True: "✓", False: "✗", None: "–"}
 def table(results: Path) -> str:
     """Return the table in Markdown: one line per fault and stack, its runs taken together.
 
-    `✓` held in every run, `✗` broken in one, `–` not applicable. Figures are sums, times are the longest.
+    `✓` held in every run, `✗` broken in one, `–` not applicable. Figures are sums, times are the longest, commits all
+    that were played on, with `+` where the code was not quite the commit's.
     """
     found = results_in(results)
     if not found:
@@ -70,6 +72,7 @@ def _line(runs: Sequence[Result]) -> list[str]:
         f"{first['scenario']} {first['title']}",
         first["stack"],
         str(len(runs)),
+        " ".join(sorted({run.get("commit") or _SIGNS[None] for run in runs})),
         *held,
         expected,
         *sums,

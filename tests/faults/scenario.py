@@ -20,6 +20,7 @@ from tests.faults.figures import figures_of
 from tests.faults.history import lines
 from tests.faults.load import Load
 from tests.faults.operators import Operators
+from tests.faults.revision import revision
 from tests.faults.stack import ADMIN_KEY, KINDS, Kind, Layout, Stack, running
 
 RESULTS = "FAULT_RESULTS"
@@ -91,7 +92,8 @@ class Scenario:
 class Result:
     """What became of one run.
 
-    `invariants` holds I1 to I10 and `verify`; None is not judged: nothing in this version could break it.
+    `commit` is the code it was played on, as `revision` tells it. `invariants` holds I1 to I10 and `verify`; None is not
+    judged: nothing in this version could break it.
     """
 
     scenario: str
@@ -99,6 +101,7 @@ class Result:
     stack: Kind
     seed: int
     terms: Terms
+    commit: str | None
     began_at: str
     seconds: float
     invariants: dict[str, bool | None]
@@ -148,7 +151,7 @@ def run(
 
 
 def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Result:
-    began_at, began = datetime.now(UTC), time.monotonic()
+    commit, began_at, began = revision(), datetime.now(UTC), time.monotonic()
     stack.history.fault("scenario", id=scenario.id, seed=seed)
     load = Load(
         stack.address("intake"),
@@ -180,6 +183,7 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         stack=stack.kind,
         seed=seed,
         terms=terms,
+        commit=commit,
         began_at=began_at.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 1),
         invariants=invariants,

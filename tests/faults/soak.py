@@ -18,6 +18,7 @@ from tests.faults.endurance import F18, endure
 from tests.faults.events import EVENTS
 from tests.faults.infrastructure import INFRASTRUCTURE
 from tests.faults.matrix import place, results_in
+from tests.faults.revision import revision
 from tests.faults.scenario import RESULTS, WRITTEN, Result, Scenario, Terms, run
 from tests.faults.stack import KINDS, Kind
 from tests.support.servers import PROJECT, ServerUnavailable
@@ -105,6 +106,7 @@ def _write_failure(
         "stack": kind,
         "seed": seed,
         "terms": asdict(terms),
+        "commit": revision(),
         "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "invariants": {},
         "violations": {},

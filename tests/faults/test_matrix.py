@@ -47,6 +47,13 @@ def test_runs_of_a_fault_on_a_stack_are_one_line_with_their_sums_and_the_longest
     assert (line["recovery s"], line["accept p99 ms"]) == ("9.0", "–")
 
 
+def test_a_line_names_every_commit_its_runs_were_played_on(results: Path) -> None:
+    (line,) = rows(results, result(commit="bbb+"), result(commit="aaa"), result(commit="aaa"))
+    (unknown,) = rows(results, result())
+
+    assert (line["commit"], unknown["commit"]) == ("aaa bbb+", "–")
+
+
 def test_what_is_broken_in_one_run_is_broken(results: Path) -> None:
     (line,) = rows(results, result(), result(invariants={"I3": False}), result())
 

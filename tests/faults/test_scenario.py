@@ -16,6 +16,7 @@ GOOD = Result(
     stack=SQLITE,
     seed=1,
     terms=Terms(),
+    commit="0123456789",
     began_at="2026-11-22T12:00:00+00:00",
     seconds=1.0,
     invariants={"verify": True, "I1": True, "I7": None},
