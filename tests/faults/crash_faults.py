@@ -4,7 +4,6 @@ A process that died at one place is started again armed with the next, so each s
 death.
 """
 
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ from tests.faults.parked import kill_at_a_parked_event
 from tests.faults.processes import READY_SECONDS, Process
 from tests.faults.scenario import Scenario, Stage, Terms
 
-RECOVERY_SECONDS: Final = 10
+RECOVERY_SECONDS: Final = 45
+"""Of several processes that start side by side on a machine with other work; one alone is back in less than ten."""
 # Where the services before it die too, events come seldom.
 _DEATH_SECONDS: Final = 180
 _MOST_TURNS: Final = 3
@@ -135,13 +135,8 @@ def _killed_all_in_one(stage: Stage) -> None:
 
 
 def _judge_recovery(stage: Stage) -> None:
-    seconds = stage.figures["recovery_seconds"] / _crowd()
+    seconds = stage.figures["recovery_seconds"]
     stage.expect(f"back within {RECOVERY_SECONDS} s", holds=seconds <= RECOVERY_SECONDS)
-
-
-def _crowd() -> float:
-    """Return how many wait for each core, at least one: on a machine that others use too, a second is less of one."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 F1 = Scenario(

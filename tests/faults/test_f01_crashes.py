@@ -1,14 +1,18 @@
-"""F1: a process killed at any labelled place loses nothing, doubles nothing, and is back within ten seconds."""
+"""F1: a process killed at any labelled place loses nothing, doubles nothing, and is back in time."""
 
+import random
 import signal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from huiyin_failpoints import LABELS
+from tests.faults import crash_faults
 from tests.faults.both import kafka_in_soak
-from tests.faults.crash_faults import BROKER_PLAN, EVERYWHERE, F1, F1_UP, ONCE, OTHERWISE
-from tests.faults.scenario import run
+from tests.faults.crash_faults import BROKER_PLAN, EVERYWHERE, F1, F1_UP, ONCE, OTHERWISE, RECOVERY_SECONDS
+from tests.faults.load import Load
+from tests.faults.scenario import Stage, Terms, run
 from tests.faults.stack import SQLITE, Stack
 
 
@@ -17,6 +21,18 @@ def test_every_labelled_place_is_in_the_plan() -> None:
         places = [place for each in (plan, BROKER_PLAN) for places in each.values() for place in places]
 
         assert {*places, *OTHERWISE} == set(LABELS)
+
+
+@pytest.mark.parametrize(("seconds", "is_in_time"), [(RECOVERY_SECONDS, True), (RECOVERY_SECONDS + 1, False)])
+def test_a_recovery_that_takes_too_long_fails_however_busy_the_machine_is(
+    *, seconds: float, is_in_time: bool
+) -> None:
+    stage = Stage(cast("Stack", None), cast("Load", None), Terms(), random.Random(1))
+    stage.recovered(seconds)
+
+    crash_faults._judge_recovery(stage)
+
+    assert list(stage.expectations.values()) == [is_in_time]
 
 
 @kafka_in_soak
