@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from tests.faults.figures import percentile
 from tests.faults.history import ACCEPTED
@@ -10,9 +10,12 @@ from tests.faults.load import Load, feedback
 from tests.faults.scenario import Scenario, Stage, Terms
 from tests.faults.stack import ADMIN_KEY
 
-_TIMES = 10
-_THREADS = 24
-_HONEST = {ACCEPTED, 422, 429, 503}
+_TIMES: Final = 10
+# What a busy machine holds up is not made good, so a little more is aimed at.
+_AIMED_TIMES: Final = 11
+# So many can wait for an answer at once: an open load, which does not slow down when the suite does.
+_THREADS: Final = 512
+_HONEST: Final = {ACCEPTED, 422, 429, 503}
 
 
 def _of_one_customer(seed: int, number: int) -> dict[str, Any]:
@@ -23,24 +26,37 @@ def _of_one_customer(seed: int, number: int) -> dict[str, Any]:
 def _burst(stage: Stage) -> None:
     """Post ten times as much for half the outage, from everybody, then from one."""
     began = datetime.now(UTC)
+    offered = []
     for name, say in (("everybody", feedback), ("one_customer", _of_one_customer)):
         crowd = Load(
             stage.stack.address("intake"),
             key=ADMIN_KEY,
             history=stage.stack.history,
             seed=stage.load.seed,
-            rate=stage.terms.rate * _TIMES,
+            rate=stage.terms.rate * _AIMED_TIMES,
             numbers=stage.load.numbers,
             say=say,
             threads=_THREADS,
         )
         stage.stack.history.fault("burst", by=name)
-        crowd.start()
-        time.sleep(stage.seconds / 2)
-        crowd.finish()
+        offered.append(_offered(crowd, seconds=stage.seconds / 2))
         stage.expect("every post of the burst was answered", holds=not crowd.unanswered)
+    stage.figures |= {"calm_per_second": stage.terms.rate, "burst_per_second": round(min(offered), 1)}
+    stage.expect(
+        "ten times the calm load was offered all the while", holds=min(offered) >= _TIMES * stage.terms.rate
+    )
     _measure(stage, since=began)
     stage.recovered(stage.stack.come_to_rest(within_seconds=stage.terms.rest_seconds, waiting_below=200))
+
+
+def _offered(crowd: Load, *, seconds: float) -> float:
+    """Let a crowd post for so long, and return how many feedbacks a second it began, whatever became of them."""
+    began = time.monotonic()
+    crowd.start()
+    time.sleep(seconds)
+    begun, lasted = crowd.begun, time.monotonic() - began
+    crowd.finish()
+    return begun / lasted
 
 
 def _measure(stage: Stage, *, since: datetime) -> None:
@@ -60,6 +76,6 @@ F12 = Scenario(
     "F12",
     "ten times the load, then one customer with all of it",
     _burst,
-    short=Terms(outage_seconds=8, rate=15),
-    long=(Terms(outage_seconds=300, rate=30, rest_seconds=1800),),
+    short=Terms(outage_seconds=8, rate=15, rest_seconds=300),
+    long=(Terms(outage_seconds=300, rate=20, rest_seconds=1800),),
 )

@@ -57,7 +57,9 @@ def feedback(seed: int, number: int) -> dict[str, Any]:
 class Load:
     """Posts feedbacks from `start` to `finish`; `rate` per second may be changed at any time.
 
-    `say` makes a body from seed and number. Loads on one stack share its `numbers`.
+    `say` makes a body from seed and number. Loads on one stack share its `numbers`. With many more `threads` than posts
+    are ever under way at once the load is an open one: it keeps its rate however long answers take. `begun` tells how
+    many feedbacks were posted, each counted once.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Load:
             threading.Thread(target=self._post_on, name=f"customer-{number}", daemon=True)
             for number in range(threads)
         ]
+        self.begun = 0
         self.unanswered: list[int] = []
 
     def start(self) -> None:
@@ -114,8 +117,10 @@ class Load:
                 number = self.numbers.draw()
                 self._due = max(self._due + 1 / self.rate, time.monotonic() - 1 / self.rate)
                 wait = self._due - time.monotonic()
-            if wait > 0:
-                time.sleep(wait)
+            if self._stopping.wait(max(0.0, wait)):
+                return
+            with self._lock:
+                self.begun += 1
             yield number
 
     def _post(self, caller: Caller, number: int) -> None:

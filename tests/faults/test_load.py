@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -36,10 +37,36 @@ class Door(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class SlowDoor(Door):
+    """Takes half a second for every answer."""
+
+    def do_POST(self) -> None:
+        time.sleep(0.5)
+        super().do_POST()
+
+
+class Server(ThreadingHTTPServer):
+    """Has room for many callers at once."""
+
+    request_queue_size = 200
+
+
 @pytest.fixture
 def door() -> Iterator[str]:
+    with serving(Door) as url:
+        yield url
+
+
+@pytest.fixture
+def slow_door() -> Iterator[str]:
+    with serving(SlowDoor) as url:
+        yield url
+
+
+@contextmanager
+def serving(door: type[Door]) -> Iterator[str]:
     Door.seen = set()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    server = Server(("127.0.0.1", 0), door)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -70,6 +97,27 @@ def test_a_post_is_sent_again_under_its_key_until_it_is_answered(door: str, tmp_
     assert not load.unanswered
     assert len(posts) > 20
     assert all(statuses[:2] == [503, 202] for statuses in tries.values() if 422 not in statuses)
+
+
+def test_a_load_with_many_threads_keeps_its_rate_though_answers_take_long(
+    slow_door: str, tmp_path: Path
+) -> None:
+    history = History(tmp_path / "history.jsonl")
+    many, few = (
+        Load(slow_door, key="k", history=history, seed=1, rate=50, numbers=Numbers(), threads=threads)
+        for threads in (100, 4)
+    )
+
+    for load in (many, few):
+        load.start()
+    time.sleep(1)
+    begun = many.begun, few.begun
+    for load in (many, few):
+        load.finish()
+
+    history.close()
+    assert begun[0] >= 40
+    assert begun[1] <= 12
 
 
 def test_a_load_that_nobody_answers_gives_up_in_time(tmp_path: Path) -> None:
