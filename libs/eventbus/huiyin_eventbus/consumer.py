@@ -58,11 +58,13 @@ class ConsumerSettings:
     """How a consumer works: batch size, patience and limits.
 
     `instance` is this process's number among those of its service, for its static member id; None for a
-    member without one.
+    member without one. `linger` is how long events may gather after a batch that emptied the log: a lone event waits
+    for nothing, and under load a transaction takes many.
     """
 
     instance: int | None = 0
     batch: int = 500
+    linger: timedelta = timedelta()
     backoff: Backoff = field(default_factory=Backoff)
     flood: FloodLimits = field(default_factory=FloodLimits)
     retry_poll: timedelta = timedelta(seconds=1)
@@ -212,6 +214,8 @@ class Consumer:
                 if self.is_flooded:
                     return
                 await chores.do()
+                if batch and batch.is_last:
+                    await self._sleep(self._settings.linger.total_seconds())
             except (KafkaError, AssignmentMissing, BrokerSilent):
                 raise
             except LostOwnership:
@@ -286,6 +290,8 @@ class Consumer:
         await self._sleep(min(0.1 * 2 ** min(failures, 10), longest))
 
     async def _sleep(self, seconds: float) -> None:
+        if not seconds:
+            return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 

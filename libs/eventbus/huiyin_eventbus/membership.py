@@ -27,10 +27,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records per partition, and the positions they were read from."""
+    """Records per partition, and the positions they were read from.
+
+    `is_last` says that the log held nothing more; nothing is fetched then until the next `poll`.
+    """
 
     records: Mapping[TopicPartition, list[Record]]
     positions: Mapping[TopicPartition, Position]
+    is_last: bool
 
 
 class Membership(ConsumerRebalanceListener):
@@ -83,6 +87,7 @@ class Membership(ConsumerRebalanceListener):
         does not answer, and whatever the database raises when our positions must be looked up.
         """
         await self._look_up()
+        self._consumer.resume(*self._consumer.paused())
         began = monotonic()
         try:
             found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=limit)
@@ -97,7 +102,13 @@ class Membership(ConsumerRebalanceListener):
             each: self._expected(each, records) for each, records in found.items() if each in self.positions
         }
         records = {each: records for each, records in ours.items() if records}
-        return Batch(records, {each: self.positions[each] for each in records}) if records else None
+        if not records:
+            return None
+        is_last = self._is_end(found, limit=limit)
+        if is_last:
+            # Before the client asks for more: else it comes back at once with the first new event alone.
+            self._consumer.pause(*self._consumer.assignment())
+        return Batch(records, {each: self.positions[each] for each in records}, is_last)
 
     def moved(self, to: Mapping[TopicPartition, int]) -> None:
         """Take note that the database has moved on."""
@@ -212,6 +223,12 @@ class Membership(ConsumerRebalanceListener):
                 await move_offsets(tx, self._group, self.positions, to=moves)
             self.moved(moves)
             self.step_back()
+
+    def _is_end(self, found: Mapping[TopicPartition, list[Record]], *, limit: int) -> bool:
+        """Return whether these are the last records that the log held when it was asked."""
+        return sum(map(len, found.values())) < limit and all(
+            records[-1].offset + 1 >= (self._consumer.highwater(each) or 0) for each, records in found.items()
+        )
 
     def _check_assignment(self) -> None:
         if self._consumer.assignment():

@@ -31,8 +31,12 @@ _LOOK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """How patient a relay is: of one batch, between looks at an idle outbox, and after failures."""
+    """How patient a relay is: of one batch, between looks at an idle outbox, and after failures.
 
+    `linger` is how long events may gather after a batch that emptied the outbox.
+    """
+
+    linger: timedelta = timedelta()
     deadline: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(milliseconds=50)
     slowest_poll: timedelta = timedelta(milliseconds=250)
@@ -114,6 +118,8 @@ class Relay:
                 continue
             if is_last_look and not published:
                 return
+            if published and not self._stopping:
+                await asyncio.sleep(self._settings.linger.total_seconds())
             if await self._is_woken(within=pause):
                 pause = self._settings.poll
             else:
