@@ -50,7 +50,7 @@ async def _is_empty(database: Database) -> bool:
 
 
 async def _through_outlet(database: Database, _kafka: KafkaSettings) -> None:
-    outlet = outlet_of(database.unannounced(), idle_milliseconds=_IDLE_MILLISECONDS)
+    outlet = outlet_of(database, idle_milliseconds=_IDLE_MILLISECONDS)
     try:
         while await outlet.publish_batch(_to_nobody):
             pass
@@ -70,7 +70,7 @@ async def _measured(work: Callable[[], Awaitable[None]]) -> dict[str, float]:
 
 async def _by_relay(database: Database, kafka: KafkaSettings, count: int) -> dict[str, float]:
     """Return what a relay that runs already needs for rows that appear all at once."""
-    relay = Relay(database.unannounced(), kafka, service="intake")
+    relay = Relay(database, kafka, service="intake")
     await relay.start()
     try:
         await _fill(database, BATCH)

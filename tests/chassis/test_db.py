@@ -1,6 +1,7 @@
 """The two doors of a database: transactions, locks and moments in time."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -13,11 +14,14 @@ from huiyin_chassis.db import Database
 from huiyin_chassis.migrate import upgrade
 from huiyin_chassis.runtime import Runtime
 from huiyin_chassis.settings import Settings
+from huiyin_contracts.people import UnitChanged
 from huiyin_eventbus.failures import is_infrastructure
+from huiyin_eventbus.outbox import append
 from tests.chassis.example.app import SERVICE, count_notes, router, write_note
 from tests.chassis.example.models import notes
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+UNIT = UnitChanged(unit_id="u", slug="u", kind="team", names={}, revision=1, changed_at=NOON)
 
 
 async def count(database: Database) -> int:
@@ -97,17 +101,26 @@ async def test_two_processes_on_one_sqlite_file_wait_for_each_other(database: Da
     await other.close()
 
 
-async def test_commits_call_back_and_rollbacks_do_not(database: Database) -> None:
+async def append_and_fail(database: Database) -> None:
+    with suppress(ZeroDivisionError):
+        async with database.writing() as tx:
+            await append(tx, UNIT)
+            _ = 1 / 0
+
+
+async def test_commits_that_appended_events_call_back_and_others_do_not(database: Database) -> None:
     calls: list[str] = []
-    database.on_commit(lambda: calls.append("commit"))
+    database.on_news(lambda: calls.append("news"))
 
     async with database.writing() as tx:
+        await append(tx, UNIT)
+    async with database.writing() as tx:
         await write_note(tx, "a")
-    with pytest.raises(RuntimeError):
-        async with database.writing():
-            raise RuntimeError
+    await append_and_fail(database)
+    async with database.writing() as tx:
+        await write_note(tx, "b")
 
-    assert calls == ["commit"]
+    assert calls == ["news"]
 
 
 async def test_moments_come_back_aware_in_utc_and_sort_by_time(database: Database) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from copy import copy
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
@@ -25,6 +24,7 @@ from huiyin_chassis.settings import with_asyncio_driver
 from huiyin_chassis.sqlite import Connection as SqliteConnection
 from huiyin_chassis.sqlite_dialect import DRIVER
 from huiyin_eventbus.columns import Json, UtcDateTime
+from huiyin_eventbus.outbox import take_news
 from huiyin_failpoints import reach
 
 __all__ = ["Database", "Json", "Reading", "UtcDateTime", "Writing", "sqlite_engine"]
@@ -57,7 +57,7 @@ class Database:
     def __init__(self, url: str, *, readers: int = READERS) -> None:
         self.url = make_url(with_asyncio_driver(url))
         self.dialect_name = self.url.get_backend_name()
-        self._committed: list[Callable[[], None]] = []
+        self._told_of_news: list[Callable[[], None]] = []
         self._write_lock = asyncio.Lock()
         if self.dialect_name == "sqlite":
             self._writer = sqlite_engine(str(self.url), pool_size=1, max_overflow=0)
@@ -75,28 +75,22 @@ class Database:
         """Return the SQLite file, None on PostgreSQL."""
         return Path(self.url.database) if self.dialect_name == "sqlite" and self.url.database else None
 
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call back after every commit of `writing`; the callback must be quick and must not raise."""
-        self._committed.append(callback)
-
-    def unannounced(self) -> "Database":
-        """Return this database, same connections and lock, with commits that call nobody back.
-
-        For the relay itself: its own commits must not wake it.
-        """
-        view = copy(self)
-        view._committed = []  # noqa: SLF001 - of our own class
-        return view
+    def on_news(self, callback: Callable[[], None]) -> None:
+        """Call back after every commit that appended to the outbox; the callback must be quick and must not raise."""
+        self._told_of_news.append(callback)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection in a transaction that commits at the end, or rolls back when the block raises."""
         async with self._begun() as tx:
+            take_news(tx)  # of an earlier transaction on this connection, that was rolled back
             yield tx
+            has_news = take_news(tx)
             reach("database.before_commit")
         reach("database.after_commit")
-        for callback in self._committed:
-            callback()
+        if has_news:
+            for callback in self._told_of_news:
+                callback()
 
     @asynccontextmanager
     async def _begun(self) -> AsyncIterator[AsyncConnection]:

@@ -58,7 +58,7 @@ class Runtime:
         self.relay: Relay | None = None
         self.consumer: Consumer | None = None
         self.jobs = JobRunner(self, [*service.jobs, *_house_jobs(service)])
-        self.health = Health({"database": database_probe(self.database.unannounced())})
+        self.health = Health({"database": database_probe(self.database)})
         path = self.database.path
         self.admission = Admission(
             service.name,
@@ -67,11 +67,6 @@ class Runtime:
             folder=path.parent.absolute() if path is not None else None,
         )
         self._writers: dict[object, GroupWriter[Any, Any]] = {}
-
-    def wake_relay(self) -> None:
-        """Tell the relay that the outbox has rows; every commit of `database.writing()` does so by itself."""
-        if self.relay is not None:
-            self.relay.wake()
 
     def group_writer(
         self, flush: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Sequence[Answer]]]
@@ -120,13 +115,14 @@ class Runtime:
     async def _start_bus(self, kafka: "KafkaSettings") -> None:
         # aiokafka takes long to import, and commands that only look at a database do without.
         from huiyin_eventbus.consumer import Consumer, ConsumerSettings  # noqa: PLC0415
-        from huiyin_eventbus.relay import Relay  # noqa: PLC0415
+        from huiyin_eventbus.relay import Relay, RelaySettings  # noqa: PLC0415
 
         if self.service.admits:
             self.admission.open()
             self.health.add("admission", self.admission.probe)
-        self.relay = Relay(self.database.unannounced(), kafka, service=self.service.name)
-        self.database.on_commit(self.wake_relay)
+        pace = RelaySettings(linger=self.service.linger)
+        self.relay = Relay(self.database, kafka, service=self.service.name, settings=pace)
+        self.database.on_news(self.relay.wake)
         await self.relay.start()
         subscriptions = self.service.subscriptions
         if subscriptions is not None and subscriptions.topics:
@@ -135,7 +131,7 @@ class Runtime:
                 kafka,
                 service=self.service.name,
                 subscriptions=subscriptions,
-                settings=ConsumerSettings(instance=self.suite.instance),
+                settings=ConsumerSettings(instance=self.suite.instance, linger=self.service.linger),
             )
             self.health.add("consumer", self._consumer_probe)
             await self.consumer.start()

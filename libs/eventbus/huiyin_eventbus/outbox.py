@@ -33,6 +33,7 @@ SHARDS: Final = 16
 LARGEST_BYTES: Final = 1000 * 1000
 """Of an event's data: the log takes records of 1 MiB, headers included."""
 _ADD: Final = BulkInsert(outbox, ("id", "topic", "key", "shard", "headers", "payload", "created_at"))
+_NEWS: Final = "huiyin_outbox_news"
 _DRAWN: Final[Mapping[str, type]] = {"topic": str, "key": str, "count": int}
 
 
@@ -77,6 +78,12 @@ async def append(tx: AsyncConnection, *events: Event | Outgoing) -> None:
     now = datetime.now(UTC)
     rows = [_row(each, sequence, now=now) for each, sequence in zip(outgoing, sequences, strict=True)]
     await _ADD.write(tx, rows)
+    tx.info[_NEWS] = True
+
+
+def take_news(tx: AsyncConnection) -> bool:
+    """Return whether events were appended in the transaction, and forget it: connections are used again."""
+    return bool(tx.info.pop(_NEWS, False))
 
 
 async def outbox_backlog(tx: AsyncConnection) -> Backlog:

@@ -1,5 +1,6 @@
 """The wiring of analytics."""
 
+from datetime import timedelta
 from typing import Final
 
 from huiyin_analytics import api, checks, handlers, models
@@ -19,6 +20,7 @@ SERVICE: Final = Service(
     router=api.router,
     metadata=models.metadata,
     subscriptions=handlers.subscriptions,
+    linger=timedelta(milliseconds=200),
     problems=api.PROBLEMS,
     facts=checks.FACTS,
     checks=checks.CHECKS,

@@ -1,5 +1,6 @@
 """The wiring of the desk."""
 
+from datetime import timedelta
 from typing import Final
 
 from huiyin_chassis.service import Service
@@ -10,6 +11,7 @@ SERVICE: Final = Service(
     router=api.router,
     metadata=models.metadata,
     subscriptions=handlers.subscriptions,
+    linger=timedelta(milliseconds=50),
     jobs=jobs.JOBS,
     problems=api.PROBLEMS,
     facts=checks.FACTS,

@@ -1,5 +1,6 @@
 """The wiring of sla."""
 
+from datetime import timedelta
 from typing import Final
 
 from huiyin_chassis.clock import utc_now
@@ -28,6 +29,7 @@ SERVICE: Final = Service(
     router=api.router,
     metadata=models.metadata,
     subscriptions=handlers.subscriptions,
+    linger=timedelta(milliseconds=50),
     jobs=jobs.JOBS,
     problems=api.PROBLEMS,
     settings=SlaSettings,

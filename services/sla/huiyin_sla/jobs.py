@@ -100,7 +100,7 @@ class Sweeper:
     async def _mark(self, now: datetime) -> None:
         if self._marked_at is not None and abs(now - self._marked_at) < _MARK_EVERY:
             return
-        async with self._database.unannounced().writing() as tx:
+        async with self._database.writing() as tx:
             await mark_seen(tx, now=now)
         self._marked_at = now
 
