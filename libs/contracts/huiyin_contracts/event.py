@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema
 
 from huiyin_contracts.errors import MalformedEvent
+from huiyin_contracts.prose import attribute_prose
 
 Headers = list[tuple[str, bytes]]
 
@@ -29,12 +31,23 @@ _INSTANT: Final = TypeAdapter(AwareDatetime, config=ConfigDict(hide_input_in_err
 class Contract(BaseModel):
     """Base of everything that crosses a service border: frozen, and deaf to fields it does not know yet.
 
-    Its errors never repeat a value: they reach logs and dead letters, and a value may be a customer's words.
+    Its errors never repeat a value: they reach logs and dead letters, and a value may be a customer's words. Its
+    validator is made when it is first used, so that a start does not make those of all others.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema with what is written below each attribute as its description."""
+        schema = handler(core_schema)
+        fields = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, prose in attribute_prose(cls).items():
+            if name in fields:
+                fields[name].setdefault("description", prose)
+        return schema
 
 
 class Event(Contract):
