@@ -3,6 +3,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -140,3 +141,11 @@ async def test_the_log_is_marked_as_one(settings: BrokerSettings, broker: Broker
 
 async def test_others_on_the_machine_cannot_read_the_log(settings: BrokerSettings, broker: Broker) -> None:
     assert stat.S_IMODE(settings.path.stat().st_mode) == 0o600
+
+
+def test_the_testing_tool_that_kio_would_load_is_left_out_and_can_be_loaded_later() -> None:
+    look = "import sys, huiyin_broker; print('hypothesis' in sys.modules); import hypothesis"
+
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

@@ -6,6 +6,7 @@ disk below it and the backups of that disk. It is never a replacement for Apache
 reads no environment, and imports no other package of this project.
 """
 
+import huiyin_broker.plain_kio  # noqa: F401 - first, before anything imports kio
 from huiyin_broker.errors import BrokerError, LogLocked, LogUnusable, NotLoopback, PortInUse
 from huiyin_broker.server import Broker
 from huiyin_broker.settings import BrokerSettings
