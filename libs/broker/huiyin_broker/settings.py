@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
+GROUP_INITIAL_DELAY = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +32,5 @@ class BrokerSettings:
     max_connections: int = 512
     max_partitions: int = 10_000
     tail_cache_bytes: int = 8 * MEBIBYTE
-    group_initial_delay: timedelta = timedelta(milliseconds=50)
+    group_initial_delay: timedelta = GROUP_INITIAL_DELAY
     drain: timedelta = timedelta(seconds=5)

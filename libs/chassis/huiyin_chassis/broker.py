@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from huiyin_broker import Broker, BrokerError, BrokerSettings, PortInUse
+from huiyin_broker.settings import GROUP_INITIAL_DELAY
 from huiyin_chassis.datadir import BROKER_LOG, BROKER_PORT, write_private
 from huiyin_chassis.errors import BrokerNotFound, BrokerRefused
 from huiyin_chassis.settings import Settings
@@ -83,17 +85,20 @@ async def kafka_of_suite(settings: Settings, folder: Path) -> AsyncIterator["Kaf
     if settings.kafka_bootstrap is not None:
         yield kafka_settings(settings, settings.kafka_bootstrap)
         return
-    async with embedded_broker(settings, folder) as broker:
+    # Each of the suite's groups has one member, so there is nobody to wait for.
+    async with embedded_broker(settings, folder, group_initial_delay=timedelta()) as broker:
         yield kafka_settings(settings, broker.bootstrap)
 
 
 @asynccontextmanager
-async def embedded_broker(settings: Settings, folder: Path) -> AsyncIterator[Broker]:
+async def embedded_broker(
+    settings: Settings, folder: Path, *, group_initial_delay: timedelta = GROUP_INITIAL_DELAY
+) -> AsyncIterator[Broker]:
     """Start the embedded broker on a folder's log, leave its port there for those who look, and stop it after.
 
     Raises BrokerRefused when it cannot start.
     """
-    broker = await _started(settings, folder)
+    broker = await _started(settings, folder, group_initial_delay=group_initial_delay)
     port_file = folder / BROKER_PORT
     async with AsyncExitStack() as stack:
         stack.push_async_callback(broker.stop)
@@ -124,7 +129,9 @@ def broker_port(folder: Path) -> int | None:
     return int(left) if left.isdecimal() else None
 
 
-async def _started(settings: Settings, folder: Path) -> Broker:
+async def _started(
+    settings: Settings, folder: Path, *, group_initial_delay: timedelta = GROUP_INITIAL_DELAY
+) -> Broker:
     """Return a broker on the port of the settings; where they name none, on the next free one with a notice."""
     password = settings.broker_password
     wished = settings.broker_port
@@ -137,6 +144,7 @@ async def _started(settings: Settings, folder: Path) -> Broker:
                 port=port,
                 partitions=settings.broker_partitions,
                 password=None if password is None else password.get_secret_value(),
+                group_initial_delay=group_initial_delay,
             )
         )
         try:
