@@ -92,7 +92,7 @@ async def test_a_day_on_which_a_case_counts_no_more_is_dropped(analytics: Servic
     late, early = Story("f-1").classified(after=200_000), Story("f-1").classified(after=5)
     log = [*published([late]), *published([early])]
 
-    await hear(analytics, [log[0], log[1].model_copy(update={"id": "other"})], batch=1)
+    await hear(analytics, [log[0], log[1]._replace(id="other")], batch=1)
 
     async with analytics.database.reading() as tx:
         days = (await tx.execute(select(case_day.c.day))).scalars().all()
@@ -152,7 +152,7 @@ async def test_what_the_live_consumer_takes_during_a_rebuild_enters_both(analyti
 async def test_events_no_contract_fits_are_counted_and_passed_over(analytics: ServiceDriver) -> None:
     log = published([handled("f-1")])
     await hear(analytics, log)
-    broken = log[0].model_copy(update={"data": b'{"feedback_id": 1}'})
+    broken = log[0]._replace(data=b'{"feedback_id": 1}')
 
     rebuilt = await projections.rebuild(analytics.database, log_of([broken, *log]), zone=ZONE, now=NOON)
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, to_binary_event
@@ -19,8 +20,8 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 visible = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=40)
 
 
-def envelope(**changes: object) -> Envelope:
-    fields: dict[str, object] = {
+def envelope(**changes: Any) -> Envelope:
+    fields: dict[str, Any] = {
         "id": "01975e1a-7c00-7000-8000-000000000009",
         "source": "/services/router",
         "type": "ticket.routed",

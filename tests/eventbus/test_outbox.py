@@ -142,7 +142,7 @@ async def test_the_cause_hands_on_correlation_causation_and_trace(written: BusDr
     await written.append(written.probe(1))
     (root,) = await envelopes(written)
     traceparent = tracing.new_traceparent()
-    cause = received(written.probe(1), root.model_copy(update={"traceparent": traceparent}))
+    cause = received(written.probe(1), root._replace(traceparent=traceparent))
 
     await written.append(Outgoing(written.probe(2), cause=cause))
 
