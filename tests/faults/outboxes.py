@@ -1,7 +1,7 @@
 """What a test does to the outboxes of a running suite from outside, by triggers in the services' own databases.
 
-So the relays that run are the real ones, and yet publish everything twice, or some topics late, or events as an older or
-a newer version of a service would have written them.
+So the relays that run are the real ones, and yet publish everything twice, or some topics late, or events as a newer
+version of a service would have written them.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ _COLUMNS: Final = "id, topic, key, shard, headers, payload, created_at"
 _OLD: Final = ", ".join(f"OLD.{column}" for column in _COLUMNS.split(", "))
 _NEW: Final = ", ".join(f"NEW.{column}" for column in _COLUMNS.split(", "))
 _LOCKED_SECONDS: Final = 30
+NEWER: Final = "1.9"
+"""A minor version that is still to come."""
 
 
 def run_sql(stack: Stack, service: str, statements: Sequence[str]) -> None:
@@ -125,44 +127,19 @@ def held(stack: Stack, service: str, *topics: str, name: str = "held") -> Iterat
 
 
 @contextmanager
-def written_as_older(stack: Stack, services: Iterable[str]) -> Iterator[None]:
-    """Have services write events as before optional fields were there: none that is null."""
-    with _rewritten(
-        stack,
-        services,
-        sqlite="json_patch('{}', CAST(NEW.payload AS TEXT))",
-        postgresql="jsonb_strip_nulls(convert_from(NEW.payload, 'UTF8')::jsonb)",
-        version="1.0",
-    ):
-        yield
-
-
-@contextmanager
 def written_as_newer(stack: Stack, services: Iterable[str]) -> Iterator[None]:
     """Have services write events as a later minor version would: with fields that nobody here knows."""
     added = '{"added_later": {"words": ["未来"], "count": 7}}'
-    with _rewritten(
-        stack,
-        services,
-        sqlite=f"json_patch(CAST(NEW.payload AS TEXT), '{added}')",
-        postgresql=f"convert_from(NEW.payload, 'UTF8')::jsonb || '{added}'::jsonb",
-        version="1.9",
-    ):
-        yield
-
-
-@contextmanager
-def _rewritten(
-    stack: Stack, services: Iterable[str], *, sqlite: str, postgresql: str, version: str
-) -> Iterator[None]:
-    headers = f"""replace(NEW.headers, '/1.0"]', '/{version}"]')"""
+    headers = f"""replace(NEW.headers, '/1.0"]', '/{NEWER}"]')"""
     chosen = list(services)
     for service in chosen:
         if stack.postgresql is None:
-            body = f"UPDATE outbox SET payload = CAST({sqlite} AS BLOB), headers = {headers} WHERE seq = NEW.seq;"  # noqa: S608  # ours
+            payload = f"CAST(json_patch(CAST(NEW.payload AS TEXT), '{added}') AS BLOB)"
+            body = f"UPDATE outbox SET payload = {payload}, headers = {headers} WHERE seq = NEW.seq;"  # noqa: S608  # ours
             _trigger(stack, service, name="rewrite", when="AFTER INSERT", body=body)
         else:
-            body = f"NEW.payload := convert_to(({postgresql})::text, 'UTF8'); NEW.headers := {headers}; RETURN NEW;"
+            payload = f"(convert_from(NEW.payload, 'UTF8')::jsonb || '{added}'::jsonb)::text"
+            body = f"NEW.payload := convert_to({payload}, 'UTF8'); NEW.headers := {headers}; RETURN NEW;"
             _trigger(stack, service, name="rewrite", when="BEFORE INSERT", body=body)
     try:
         yield
