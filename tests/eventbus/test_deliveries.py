@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huiyin_eventbus import headers
-from huiyin_eventbus.deliveries import RawRecord, raw_headers, read
+from huiyin_eventbus.deliveries import RawRecord, read
 from huiyin_eventbus.subscriptions import Subscriptions
 from tests.eventbus.driver import probe_event, store_effects
 
@@ -108,12 +108,12 @@ def test_an_unreadable_record_is_named_by_its_place(changes: dict[str, str], bod
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([*GOOD, "other"]), st.binary(max_size=40)), max_size=9),
+    st.lists(st.tuples(st.sampled_from([*GOOD, "other"]), st.none() | st.binary(max_size=40)), max_size=9),
     st.none() | st.binary(max_size=60),
     st.none() | st.binary(max_size=400),
 )
 def test_no_record_makes_reading_fail(
-    listed: list[tuple[str, bytes]], body: bytes | None, key: bytes | None
+    listed: list[tuple[str, bytes | None]], body: bytes | None, key: bytes | None
 ) -> None:
     delivery = read(RawRecord("probe.read", 0, 0, key, listed, body), subscriptions())
 
@@ -128,5 +128,18 @@ def test_headers_survive_storage_whatever_their_bytes(listed: list[tuple[str, by
     assert headers.from_text(headers.to_text(listed)) == listed
 
 
-def test_null_headers_become_empty_ones() -> None:
-    assert raw_headers([("a", None), ("b", b"1")]) == [("a", b""), ("b", b"1")]
+def test_a_header_without_a_value_is_an_empty_one() -> None:
+    sent = record()
+
+    delivery = read(sent._replace(headers=[*sent.headers, ("ce_subject", None)]), subscriptions())
+
+    assert delivery
+    assert delivery.received
+    assert not delivery.received.envelope.subject
+    assert headers.from_text(headers.to_text([("a", None)])) == [("a", b"")]
+
+
+def test_an_unreadable_record_of_a_type_that_nobody_takes_is_none_of_ours() -> None:
+    changes = {"ce_type": "probe.other", "ce_time": "soon"}
+
+    assert read(record(changes), subscriptions()) is None

@@ -163,7 +163,7 @@ def _take(topic: Topic, partition: int, records: Iterable[Any], *, put_aside: Co
         key = (record.key or b"").decode("utf-8", "replace")
         try:
             # The content is not needed, and would be most of the memory.
-            envelope = Envelope.from_headers([(name, value or b"") for name, value in record.headers], b"")
+            envelope = Envelope.from_headers(record.headers, b"")
         except MalformedEvent:
             topic.unreadable.append(f"{topic.name} partition {partition} offset {record.offset}")
             continue

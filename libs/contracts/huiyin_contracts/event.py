@@ -16,6 +16,8 @@ from huiyin_contracts.errors import MalformedEvent
 from huiyin_contracts.prose import attribute_prose
 
 Headers = list[tuple[str, bytes]]
+StoredHeaders = Iterable[tuple[str, bytes | None]]
+"""As Kafka gives them back: it knows headers without a value, which are taken as empty."""
 
 CONTENT_TYPE: Final = b"application/json"
 _OPTIONAL_HEADERS: Final = {
@@ -112,7 +114,7 @@ class Envelope(NamedTuple):
         return found
 
     @classmethod
-    def from_headers(cls, headers: Iterable[tuple[str, bytes]], value: bytes) -> "Envelope":
+    def from_headers(cls, headers: StoredHeaders, value: bytes) -> "Envelope":
         """Return the envelope of a Kafka record.
 
         Raises MalformedEvent when a required attribute is missing or unreadable, or the value is absent.
@@ -141,8 +143,8 @@ class Envelope(NamedTuple):
             raise MalformedEvent("ce_time or ce_sequence cannot be read") from error
 
 
-def _decode(headers: Iterable[tuple[str, bytes]]) -> Mapping[str, str]:
+def _decode(headers: StoredHeaders) -> Mapping[str, str]:
     try:
-        return {name: value.decode() for name, value in headers}
+        return {name: value.decode() if value else "" for name, value in headers}
     except UnicodeDecodeError as error:
         raise MalformedEvent("a header is not UTF-8") from error

@@ -4,8 +4,6 @@ Named tuples, here and in `subscriptions`: they are made for every event of ever
 frozen dataclass.
 """
 
-from collections.abc import Sequence
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from huiyin_contracts.errors import MalformedEvent
@@ -15,7 +13,6 @@ from huiyin_eventbus.errors import UnknownMajorVersion
 from huiyin_eventbus.headers import Headers
 from huiyin_eventbus.subscriptions import Received, Subscriptions
 
-_VALUE: Final = itemgetter(1)
 LONGEST_NAME: Final = 256
 """Characters of an id or key: they are in indexes, and may come from anyone who can write to a topic."""
 
@@ -41,30 +38,35 @@ class Delivery(NamedTuple):
     problem: Exception | None
 
 
-def raw_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
-    """Return Kafka's headers with null values as empty ones."""
-    if None not in map(_VALUE, headers):
-        return headers  # type: ignore[return-value]  # just checked; copying costs more than all the rest of reading
-    return [(name, value or b"") for name, value in headers]
-
-
 def read(record: RawRecord, subscriptions: Subscriptions) -> Delivery | None:
     """Return the delivery of a record, None when nobody here takes its type; never raises for what is in it."""
-    event_type = dict(record.headers).get("ce_type")
-    model = subscriptions.model(event_type.decode("utf-8", "replace")) if event_type else None
-    if event_type and model is None:
+    try:
+        envelope = _envelope(record)
+    except MalformedEvent as problem:
+        return _unreadable(record, problem) if _is_ours(record, subscriptions) else None
+    model = subscriptions.model(envelope.type)
+    if model is None:
         return None
     try:
-        received = _received(record, model)
+        received = _received(record, envelope, model)
     except (MalformedEvent, UnknownMajorVersion) as problem:
         return _unreadable(record, problem)
-    return Delivery(record, received.id, received.key, received, None)
+    return Delivery(record, envelope.id, received.key, received, None)
 
 
-def _received(record: RawRecord, model: type[Event] | None) -> Received[Event]:
-    if model is None or record.body is None:
-        raise MalformedEvent("the record has no ce_type or no value")
-    envelope = Envelope.from_headers(record.headers, record.body)
+def _envelope(record: RawRecord) -> Envelope:
+    if record.body is None:
+        raise MalformedEvent("the record has no value")
+    return Envelope.from_headers(record.headers, record.body)
+
+
+def _is_ours(record: RawRecord, subscriptions: Subscriptions) -> bool:
+    """Tell whether an unreadable record claims a type that is taken here, or none at all."""
+    event_type = dict(record.headers).get("ce_type")
+    return not event_type or subscriptions.model(event_type.decode("utf-8", "replace")) is not None
+
+
+def _received(record: RawRecord, envelope: Envelope, model: type[Event]) -> Received[Event]:
     key = record.key.decode("utf-8", "replace") if record.key is not None else envelope.id
     if not (_is_storable(envelope.id) and _is_storable(key)):
         raise MalformedEvent("the id or key is empty, too long or has a NUL")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring_ascii as _quoted
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 def to_text(headers: Iterable[tuple[str, bytes | None]]) -> str:
@@ -15,7 +15,7 @@ def to_text(headers: Iterable[tuple[str, bytes | None]]) -> str:
     return f"[{','.join([f'[{_quoted(name)},{_value(value)}]' for name, value in headers])}]"
 
 
-def from_text(stored: str) -> Headers:
+def from_text(stored: str) -> list[tuple[str, bytes]]:
     """Return the headers that `to_text` stored; a null header comes back empty."""
     return [(name, (value or "").encode("utf-8", "surrogateescape")) for name, value in json.loads(stored)]
 

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_eventbus.dead_letters import bury
-from huiyin_eventbus.deliveries import Delivery, RawRecord, raw_headers, read
+from huiyin_eventbus.deliveries import Delivery, RawRecord, read
 from huiyin_eventbus.handling import Failure, Fate, Handling
 from huiyin_eventbus.inbox import claim_events
 from huiyin_eventbus.membership import Record
@@ -77,8 +77,7 @@ async def take_batch(
 
 
 def _raw(record: Record) -> RawRecord:
-    headers = raw_headers(record.headers)
-    return RawRecord(record.topic, record.partition, record.offset, record.key, headers, record.value)
+    return RawRecord(record.topic, record.partition, record.offset, record.key, record.headers, record.value)
 
 
 async def _fresh(

@@ -96,7 +96,7 @@ def _envelope(record: Any) -> Envelope | None:
     if record.value is None:
         return None
     try:
-        return Envelope.from_headers([(name, value or b"") for name, value in record.headers], record.value)
+        return Envelope.from_headers(record.headers, record.value)
     except MalformedEvent:
         return None
 
