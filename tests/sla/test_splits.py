@@ -1,6 +1,5 @@
 """What sla keeps does not depend on how the bus cuts the stream into batches."""
 
-import asyncio
 import random
 from datetime import timedelta
 from typing import Any
@@ -53,8 +52,7 @@ def test_any_cut_of_a_stream_gives_the_same_tables(seed: int, data: st.DataObjec
     stream = stream_of(seed)
     places = data.draw(splits.cuts(len(stream)))
 
-    cut = asyncio.run(splits.stored_after(SERVICE, stream, places, tables=TABLES))
-    whole = asyncio.run(splits.stored_after(SERVICE, stream, [], tables=TABLES))
+    cut, whole = splits.cut_and_whole(SERVICE, stream, places, tables=TABLES)
 
     assert cut == whole
 
@@ -62,7 +60,6 @@ def test_any_cut_of_a_stream_gives_the_same_tables(seed: int, data: st.DataObjec
 def test_event_by_event_gives_the_same_tables() -> None:
     stream = stream_of(seed=3)
 
-    one_by_one = asyncio.run(splits.stored_after(SERVICE, stream, range(1, len(stream)), tables=TABLES))
-    whole = asyncio.run(splits.stored_after(SERVICE, stream, [], tables=TABLES))
+    one_by_one, whole = splits.cut_and_whole(SERVICE, stream, range(1, len(stream)), tables=TABLES)
 
     assert one_by_one == whole

@@ -4,6 +4,7 @@ The bus cuts batches by chance. Handlers do the work of a whole batch at once, s
 difference between two cuts of one stream.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -48,7 +49,15 @@ def received(events: Iterable[Event]) -> list[Received[Any]]:
     return found
 
 
-async def stored_after(
+def cut_and_whole(
+    service: Service, stream: Sequence[Received[Any]], places: Sequence[int], *, tables: Sequence[Table]
+) -> tuple[Stored, Stored]:
+    """Return what a service stores when it hears a stream cut at these places, and when it hears it as a whole."""
+    cut = asyncio.run(_stored_after(service, stream, places, tables=tables))
+    return cut, asyncio.run(_stored_after(service, stream, [], tables=tables))
+
+
+async def _stored_after(
     service: Service, stream: Sequence[Received[Any]], places: Sequence[int], *, tables: Sequence[Table]
 ) -> Stored:
     """Return what a service on an empty SQLite database stores when it hears a stream cut at these places.
