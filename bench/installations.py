@@ -48,6 +48,11 @@ class Installation:
         """Return the header with the operator's key."""
         return f"Authorization: Bearer {self.key}"
 
+    def database_url_of(self, service: str) -> str:
+        """Return the URL of one service's database, as its processes have it."""
+        template = self.environment.get("HUIYIN_DATABASE_URL", f"sqlite:///{self.folder}/data/{{service}}.db")
+        return template.replace("{service}", service)
+
     def start(self, *command: str) -> Child:
         """Start a `huiyin` command that says `ready` once it is: `up`, `run intake`, `broker`."""
         child = Child(

@@ -59,12 +59,8 @@ def _on(bench: Bench, stack: Stack) -> Iterator[Figure]:
 
 def _round(installed: Installation, rows: int) -> Sample:
     watch = Watch.begin(installed.server_pids())
-    url = installed.environment.get(
-        "HUIYIN_DATABASE_URL", f"sqlite:///{installed.folder}/data/{{service}}.db"
-    )
-    command = python(
-        "bench.subjects.outbox", url.replace("{service}", "intake"), installed.bootstrap, str(rows)
-    )
+    url = installed.database_url_of("intake")
+    command = python("bench.subjects.outbox", url, installed.bootstrap, str(rows))
     with Child(command, folder=installed.folder, ready="done ") as child:
         found: Mapping[str, Mapping[str, float]] = json.loads(child.told)
     flat = {f"{way}_{name}": value for way, values in found.items() for name, value in values.items()}
