@@ -7,14 +7,14 @@ replicas, a group that reads them all, then 1,000 events per second with three g
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 
 from bench.accounting import cpu_seconds, pss_mib
 from bench.children import Child, python
@@ -33,6 +33,8 @@ _STEP_SECONDS: Final = 0.005
 _KEYS: Final = 1000
 _QUIET_SECONDS: Final = 30
 _PATIENCE_SECONDS: Final = 120
+_CLIENT_SECONDS: Final = 30
+"""For a client to start or stop, and for all leaders of a new topic to answer."""
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -56,8 +58,12 @@ def measure(bench: Bench) -> list[Figure]:
             details={"ours": told(ours), "kafka": told(kafka)} if kafka else told(ours),
         )
         for name, unit, what in (
-            ("produced_per_second", "/s", "events/s produced, idempotent, acknowledged by all"),
-            ("read_per_second", "/s", "events/s read by a group"),
+            (
+                "produced_per_second",
+                "/s",
+                f"events/s produced, idempotent, acknowledged by all, {bench.count(_EVENTS)} events",
+            ),
+            ("read_per_second", "/s", f"events/s read by a group, {bench.count(_EVENTS)} events"),
             ("broker_us", " µs", "broker's CPU per event, produced once and read once"),
             ("p50_ms", " ms", f"end to end at {_RATE} events/s × {_GROUPS} groups, p50"),
             ("p99_ms", " ms", f"end to end at {_RATE} events/s × {_GROUPS} groups, p99"),
@@ -105,7 +111,8 @@ def _turn(bench: Bench, broker: Callable[[], AbstractContextManager[_Running]]) 
             work = _produce_and_read(running.bootstrap, bench.count(_EVENTS))
             moved = runner.run(asyncio.wait_for(work, _PATIENCE_SECONDS))
             used = cpu_seconds([running.pid]) - cpu
-            delays = runner.run(_follow(running.bootstrap, bench.seconds(_SECONDS)))
+            follow = _follow(running.bootstrap, bench.seconds(_SECONDS))
+            delays = runner.run(asyncio.wait_for(follow, _PATIENCE_SECONDS))
         return {
             **moved,
             **delays,
@@ -117,26 +124,49 @@ def _turn(bench: Bench, broker: Callable[[], AbstractContextManager[_Running]]) 
 
 
 async def _produce_and_read(bootstrap: str, count: int) -> dict[str, float]:
-    await create_topic(bootstrap, "volume")
+    await _create_topic(bootstrap, "volume")
     async with _producer(bootstrap) as producer:
         await _warm_up(producer, "volume")
         began = perf_counter()
         sent = [await producer.send("volume", _RECORD, key=_key(number)) for number in range(count)]
         await asyncio.gather(*sent)
         produced = count / (perf_counter() - began)
-    async with _consumer(bootstrap, "volume", group="reader") as consumer:
-        await consumer.getone()
-        began, seen = perf_counter(), 1
+    return {"produced_per_second": produced, "read_per_second": await _read_all(bootstrap, count)}
+
+
+class _Held(ConsumerRebalanceListener):
+    """Keeps a consumer from fetching until it is told to: it would begin as soon as it has joined its group."""
+
+    def __init__(self) -> None:
+        self.consumer: AIOKafkaConsumer | None = None
+        self.has_joined = asyncio.Event()
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing is kept."""
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Pause what has come, before anything of it is fetched."""
+        assert self.consumer is not None
+        self.consumer.pause(*assigned)
+        self.has_joined.set()
+
+
+async def _read_all(bootstrap: str, count: int) -> float:
+    """Return the events per second of a group's only member, from before its first fetch to the last event."""
+    held = _Held()
+    async with _consumer(bootstrap, "volume", group="reader", listener=held) as consumer:
+        await held.has_joined.wait()
+        began, seen = perf_counter(), 0
+        consumer.resume(*consumer.assignment())
         while seen < count:
             records = await consumer.getmany(timeout_ms=500, max_records=500)
             seen += sum(len(each) for each in records.values())
-        read = count / (perf_counter() - began)
-    return {"produced_per_second": produced, "read_per_second": read}
+        return seen / (perf_counter() - began)
 
 
 async def _follow(bootstrap: str, seconds: float) -> dict[str, float]:
     """Send at an even rate with groups reading along; return how long an event took to each of them."""
-    await create_topic(bootstrap, "steady")
+    await _create_topic(bootstrap, "steady")
     async with _producer(bootstrap) as producer:
         await _warm_up(producer, "steady")
     count = int(seconds * _RATE)
@@ -154,7 +184,7 @@ async def _follow(bootstrap: str, seconds: float) -> dict[str, float]:
                 records = await consumer.getmany(timeout_ms=500)
                 now = perf_counter()
                 numbers = [
-                    int(record.value[:8])
+                    int((record.value or b"")[:8])
                     for partition in records.values()
                     for record in partition
                     if record.value != _RECORD
@@ -180,25 +210,59 @@ async def _follow(bootstrap: str, seconds: float) -> dict[str, float]:
     return {"p50_ms": 1000 * delays[len(delays) // 2], "p99_ms": 1000 * delays[int(0.99 * len(delays))]}
 
 
+async def _create_topic(bootstrap: str, topic: str) -> None:
+    """Create a topic and return when the leader of every partition answers as its leader.
+
+    The metadata name leaders for seconds before those know of it themselves.
+    """
+    await create_topic(bootstrap, topic)
+    client = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    async with _bounded(client):
+        partitions = await client._client.fetch_all_metadata()  # noqa: SLF001 - of a topic it does not read
+        places = [TopicPartition(topic, number) for number in partitions.partitions_for_topic(topic) or ()]
+        await asyncio.wait_for(client.end_offsets(places), _CLIENT_SECONDS)
+
+
 async def _warm_up(producer: AIOKafkaProducer, topic: str) -> None:
-    """Send one record to every partition: for seconds a new topic's leaders say that they are none."""
+    """Send one record to every partition, so that nothing is done for the first time while the clock runs."""
     for partition in await producer.partitions_for(topic):
-        await producer.send_and_wait(topic, _RECORD, partition=partition)
+        await asyncio.wait_for(producer.send_and_wait(topic, _RECORD, partition=partition), _CLIENT_SECONDS)
 
 
 def _key(number: int) -> bytes:
     return b"case-%d" % (number * 7919 % _KEYS)
 
 
-def _producer(bootstrap: str) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+@asynccontextmanager
+async def _bounded(client: AIOKafkaProducer | AIOKafkaConsumer) -> AsyncIterator[None]:
+    """Start a client and stop it within bounds: one whose broker is silent would flush for ever."""
+    await asyncio.wait_for(client.start(), _CLIENT_SECONDS)  # type: ignore[no-untyped-call]  # the consumer's
+    try:
+        yield
+    finally:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(client.stop(), _CLIENT_SECONDS)  # type: ignore[no-untyped-call]  # the consumer's
 
 
-def _consumer(bootstrap: str, topic: str, *, group: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        topic,
+@asynccontextmanager
+async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+    async with _bounded(producer):
+        yield producer
+
+
+@asynccontextmanager
+async def _consumer(
+    bootstrap: str, topic: str, *, group: str, listener: _Held | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
+    if listener is not None:
+        listener.consumer = consumer
+    consumer.subscribe([topic], listener=listener)
+    async with _bounded(consumer):
+        yield consumer
