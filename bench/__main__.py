@@ -13,6 +13,7 @@ from bench.figures import Figure
 from bench.installations import Stack
 from bench.measures import MEASURES, Entry
 from bench.run import Bench
+from bench.speed import Speedometer
 
 _QUICK = 0.05
 
@@ -84,16 +85,22 @@ def _run(bench: Bench, chosen: list[Entry], *, output: Path | None) -> Path:
         "command": machine.command_line(),
         "rounds": bench.rounds,
         "scale": bench.scale,
+        "is_smoke_test": bench.scale <= _QUICK,
         **machine.describe(),
         "load_average_before": machine.load_average(),
     }
     figures: list[Figure] = []
     is_whole = len(chosen) == len(MEASURES)
     path = output or report.RESULTS / f"{began_at:%Y-%m-%d}{'' if is_whole else '-part'}.json"
+    speedometer = Speedometer(bench)
     try:
+        speedometer.start()
+        left = [entry.name for entry in MEASURES]
         for entry in chosen:
-            figures += _measured(bench, entry)
-            about |= {"minutes": (monotonic() - began) / 60, "notes": bench.notes}
+            found = speedometer.stamp(_measured(bench, entry))
+            left = [name for name in left if name != entry.name or not found]
+            figures += found
+            about |= {"minutes": (monotonic() - began) / 60, "notes": bench.notes, "left_out": left}
             # After each measure: half an hour that is cut short has not been for nothing.
             if output or bench.scale >= 1:
                 report.save(path, figures, about=about)

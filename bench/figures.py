@@ -23,6 +23,10 @@ class Triple:
     low: float
     high: float
 
+    def times(self, factor: float) -> Self:
+        """Return it multiplied."""
+        return type(self)(self.median * factor, self.low * factor, self.high * factor)
+
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
         """Return the triple of one value per round; raises ValueError when there are none."""
@@ -47,7 +51,8 @@ class Figure:
 
     `number` is the target's number (T1) or a word for what has none. `reference` and `reference_value` are what was
     measured beside it in the same run and the value it had; `quoted` says where a reference that was not measured
-    here comes from. `bar` names the entry of `targets` it is judged by. `details` go to the JSON alone.
+    here comes from. `bar` names the entry of `targets` it is judged by. `details` go to the JSON alone. `bare_us` is
+    what a bare FastAPI cost per request at the time, in CPU µs: how fast the machine was.
     """
 
     number: str
@@ -61,6 +66,7 @@ class Figure:
     reference: str = ""
     reference_value: Triple | None = None
     quoted: str = ""
+    bare_us: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

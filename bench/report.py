@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench.figures import Figure, Triple
 from bench.machine import sentence
-from bench.targets import BARS
+from bench.targets import BARS, REFERENCE_US
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "results"
@@ -21,8 +22,17 @@ _HEADINGS: Final = (
     "bar",
     "stretch",
     "measured",
-    "beside it in the same run",
     "verdict",
+    "at the reference's speed",
+    "beside it in the same run",
+)
+_SPEED: Final = (
+    f"The absolute bars (T3 against RT, T6, T8, T9, T10's rate, T11, CPU) are of a quiet machine on which a bare FastAPI spends "
+    f"{REFERENCE_US:.0f} µs of CPU per request; here it spent {{spent}} µs, which is {{speed}} of that speed. The column *at the "
+    "reference's speed* has such a figure scaled by what the bare server cost around it, with the verdict it would have there."
+)
+_SMOKE: Final = (
+    "A smoke test: every span and count is far too small, the figures mean nothing and nothing is judged."
 )
 
 
@@ -54,7 +64,8 @@ def merge(path: Path, part: Path) -> None:
     names = ", ".join(dict.fromkeys(figure.number for figure in later))
     how = f"`{told['command']}`, {told['rounds']} rounds, commit `{told['commit']}`"
     anew = [*about.get("anew", []), f"{names} at {told['began_at']} ({how})"]
-    save(path, [*before, *later, *after], about={**about, "anew": anew})
+    left = [each for each in about.get("left_out", []) if each in told.get("left_out", [])]
+    save(path, [*before, *later, *after], about={**about, "anew": anew, "left_out": left})
 
 
 def newest() -> Path | None:
@@ -62,26 +73,33 @@ def newest() -> Path | None:
     return max(RESULTS.glob("*.json"), default=None)
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """Return the figures as a table in Markdown."""
+def table(figures: Sequence[Figure], *, about: Mapping[str, Any]) -> str:
+    """Return the figures as a table in Markdown; a smoke test's without verdicts."""
     lines = [f"| {' | '.join(_HEADINGS)} |", "|---" * len(_HEADINGS) + "|"]
-    return "\n".join([*lines, *(_line(figure) for figure in figures)])
+    judged = [replace(figure, bar=None) for figure in figures] if about.get("is_smoke_test") else figures
+    return "\n".join([*lines, *(_line(figure) for figure in judged)])
+
+
+def conditions(figures: Sequence[Figure], *, about: Mapping[str, Any]) -> str:
+    """Return what must be known to read the table: when and how, how many reach their bars, how fast the machine was."""
+    how = (
+        f"Run on {about['began_at']} in {about['minutes']:.0f} minutes, {about['rounds']} rounds at least, by "
+        f"`{about['command']}`."
+    )
+    verdicts = _SMOKE if about.get("is_smoke_test") else _verdicts(figures)
+    rest = "Figures are median [least..most] of the rounds."
+    parts = [how, verdicts, rest, _company(figures, about), _sizes(about), _left_out(about)]
+    return "\n\n".join(
+        [" ".join(filter(None, parts)), *filter(None, [_machine_speed(figures)]), sentence(about)]
+    )
 
 
 def chapter(figures: Sequence[Figure], *, about: Mapping[str, Any]) -> str:
     """Return everything of the README that a run writes."""
-    judged = [figure for figure in figures if figure.bar]
-    verdicts = [BARS[str(figure.bar)].verdict(figure.value) for figure in judged]
-    reached = sum("missed" not in verdict for verdict in verdicts)
-    summary = (
-        f"Run on {about['began_at']} in {about['minutes']:.0f} minutes, {about['rounds']} rounds at least, by "
-        f"`{about['command']}`. {reached} of {len(judged)} judged figures reach their bar, "
-        f"{verdicts.count('stretch')} the stretch. Figures are median [least..most] of the rounds. {_company(figures, about)}"
-    )
     notes = [f"- Not measured: {note}" for note in about["notes"]]
     notes += [f"- Measured in a run of its own: {each}" for each in about.get("anew", [])]
-    parts = [summary, sentence(about), table(figures), *(["\n".join(notes)] if notes else [])]
-    return "\n\n".join(parts)
+    parts = [conditions(figures, about=about), table(figures, about=about), "\n".join(notes)]
+    return "\n\n".join(filter(None, parts))
 
 
 def with_chapter(readme: str, written: str) -> str:
@@ -93,14 +111,48 @@ def with_chapter(readme: str, written: str) -> str:
     return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
 
 
+def _verdicts(figures: Sequence[Figure]) -> str:
+    judged = [(BARS[figure.bar], figure) for figure in figures if figure.bar]
+    here = [bar.verdict(figure.value) for bar, figure in judged]
+    there = [bar.verdict(bar.at_reference(figure) or figure.value) for bar, figure in judged]
+    told = (
+        f"{_reached(here)} of {len(judged)} judged figures reach their bar as measured, "
+        f"{here.count('stretch')} the stretch"
+    )
+    if any(bar.at_reference(figure) for bar, figure in judged):
+        told += f"; scaled to the reference's speed {_reached(there)} and {there.count('stretch')}"
+    return f"{told}."
+
+
+def _reached(verdicts: Sequence[str]) -> int:
+    return sum("missed" not in verdict for verdict in verdicts)
+
+
+def _machine_speed(figures: Sequence[Figure]) -> str:
+    spent = [figure.bare_us for figure in figures if figure.bare_us]
+    if not spent:
+        return ""
+    return _SPEED.format(spent=Triple.of(spent), speed=Triple.of([REFERENCE_US / each for each in spent]))
+
+
 def _company(figures: Sequence[Figure], about: Mapping[str, Any]) -> str:
     """Return what other work went on meanwhile: with busy neighbours latencies and rates say little, CPU still does."""
     cores = [value for figure in figures for value in _others(figure.details)]
     if not cores:
         return ""
     told = f"{Triple.of(cores)} of {about['machine']['processors']} processors"
-    scale = "" if about["scale"] == 1 else f" Time spans and counts were {about['scale']} of what is usual."
-    return f"Meanwhile work that is not the run's used {told}.{scale}"
+    return f"Meanwhile work that is not the run's used {told}."
+
+
+def _sizes(about: Mapping[str, Any]) -> str:
+    scale = about["scale"]
+    return "" if scale == 1 else f"Time spans and counts were {scale} of what is usual."
+
+
+def _left_out(about: Mapping[str, Any]) -> str:
+    """Return which measures are not in this result."""
+    left = about.get("left_out", [])
+    return f"Left out: {', '.join(left)}." if left else ""
 
 
 def _others(details: Mapping[str, Any]) -> Iterator[float]:
@@ -125,8 +177,10 @@ def _line(figure: Figure) -> str:
         if each
     )
     verdict = bar.verdict(figure.value) if bar else ""
+    scaled = bar.at_reference(figure) if bar else None
+    there = f"{scaled}{bar.unit}: {bar.verdict(scaled)}" if bar and scaled else ""
     value = f"{figure.value}{figure.unit if figure.unit != '×' else ' ×'}"
     if figure.rate:
         value += f"; {figure.rate}/s"
-    cells = (figure.number, figure.stack, figure.what, must, stretch, value, beside, verdict)
+    cells = (figure.number, figure.stack, figure.what, must, stretch, value, verdict, there, beside)
     return f"| {' | '.join(cells)} |"

@@ -46,11 +46,11 @@ def _together(bench: Bench, stack: Stack) -> Iterator[Figure]:
             samples = bench.take_turns({"suite": turn}, pids=pids)["suite"]
             yield Figure(
                 number="T9",
-                what=f"feedbacks per CPU second through all services in one process, {called}",
+                what=f"feedbacks per CPU second through all services in one process, {called}, bursts of {bench.count(_FEEDBACKS)}",
                 stack=stack.value,
                 value=triple(samples, "per_cpu_second"),
                 unit="/s",
-                bar="T9" if preset == "feedback" else None,
+                bar="T9",
                 reference="by the clock, until the last effect, /s",
                 reference_value=triple(samples, "per_second"),
                 details=told(samples),

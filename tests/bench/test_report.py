@@ -43,26 +43,71 @@ def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
 def test_a_later_run_of_some_measures_takes_their_place_and_is_named(tmp_path: Path) -> None:
     whole, part = tmp_path / "whole.json", tmp_path / "part.json"
     first, other, last = _figure(0.1), replace(_figure(0.2), number="T9"), replace(_figure(0.3), number="T16")
-    report.save(whole, [first, other, last], about=ABOUT)
-    report.save(part, [replace(other, what="later"), replace(other, what="later too")], about=ABOUT)
+    report.save(whole, [first, other, last], about={**ABOUT, "left_out": ["flat", "broker"]})
+    later = [replace(other, what="later"), replace(other, what="later too")]
+    report.save(part, later, about={**ABOUT, "left_out": ["accept", "broker"]})
 
     report.merge(whole, part)
 
     figures, about = report.read(whole)
     assert [figure.what for figure in figures] == ["accepted/s", "later", "later too", "accepted/s"]
     assert "- Measured in a run of its own: T9 at" in report.chapter(figures, about=about)
+    assert about["left_out"] == ["broker"]
 
 
 def test_a_judged_figure_shows_bar_stretch_and_verdict() -> None:
-    lines = report.table([_figure(0.5)]).splitlines()
+    lines = report.table([_figure(0.5)], about=ABOUT).splitlines()
 
-    assert lines[-1] == "| T1 |  | accepted/s | ≥ 0.45× | ≥ 0.70× | 0.50 [0.50..0.50] × |  | bar |"
+    assert lines[-1] == "| T1 |  | accepted/s | ≥ 0.45× | ≥ 0.70× | 0.50 [0.50..0.50] × | bar |  |  |"
+
+
+def test_an_absolute_figure_is_told_at_the_speed_of_the_reference_too() -> None:
+    rate = replace(_figure(600, bar="T9"), unit="/s", bare_us=162.0)
+    cost = replace(_figure(300, bar="CPU"), unit=" µs", bare_us=162.0)
+
+    lines = report.table([rate, cost], about=ABOUT).splitlines()[-2:]
+
+    assert "| **missed** | 900 [900..900]/s: bar |" in lines[0]
+    assert "| **missed** | 200 [200..200] µs: bar |" in lines[1]
+
+
+def test_a_ratio_and_a_figure_of_unknown_speed_are_not_scaled() -> None:
+    ratio = replace(_figure(0.5), bare_us=162.0)
+    unknown = replace(_figure(600, bar="T9"), unit="/s")
+
+    lines = report.table([ratio, unknown], about=ABOUT).splitlines()[-2:]
+
+    assert lines[0].endswith("| bar |  |  |")
+    assert lines[1].endswith("| **missed** |  |  |")
+
+
+def test_the_speed_of_the_machine_and_both_counts_of_verdicts_are_told() -> None:
+    figure = replace(_figure(600, bar="T9"), unit="/s", bare_us=162.0)
+
+    told = report.conditions([figure], about=ABOUT)
+
+    assert "0 of 1 judged figures reach their bar as measured, 0 the stretch; scaled" in told
+    assert "scaled to the reference's speed 1 and 0." in told
+    assert "here it spent 162 [162..162] µs, which is 0.67 [0.67..0.67] of that speed" in told
+
+
+def test_a_smoke_test_is_not_judged() -> None:
+    chapter = report.chapter([_figure(0.5)], about={**ABOUT, "is_smoke_test": True})
+
+    assert "nothing is judged" in chapter
+    assert "| 0.50 [0.50..0.50] × |  |  |  |" in chapter
+
+
+def test_what_was_left_out_is_told() -> None:
+    chapter = report.chapter([_figure(0.5)], about={**ABOUT, "left_out": ["flat", "broker"]})
+
+    assert "Left out: flat, broker." in chapter
 
 
 def test_a_missed_bar_is_not_hidden() -> None:
     chapter = report.chapter([_figure(0.1), _figure(0.9), _figure(0.1, bar=None)], about=ABOUT)
 
-    assert "1 of 2 judged figures reach their bar, 1 the stretch" in chapter
+    assert "1 of 2 judged figures reach their bar as measured, 1 the stretch" in chapter
     assert "**missed**" in chapter
 
 
@@ -88,7 +133,7 @@ def test_a_quoted_reference_is_marked_as_quoted() -> None:
         number="T3", what="x", value=Triple(1, 1, 1), reference="RT", quoted="quoted from elsewhere"
     )
 
-    assert "RT: (quoted from elsewhere)" in report.table([figure])
+    assert "RT: (quoted from elsewhere)" in report.table([figure], about=ABOUT)
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:

@@ -27,8 +27,8 @@ def _speed() -> str:
     newest = bench.report.newest()
     if newest is None:
         return "Nothing was measured yet: `make bench`."
-    figures, _ = bench.report.read(newest)
-    return bench.report.table(figures)
+    figures, about = bench.report.read(newest)
+    return bench.report.chapter(figures, about=about)
 
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
