@@ -3,12 +3,15 @@
 import time
 from datetime import UTC, datetime
 
+from tests.faults.counter.log import read_log
 from tests.faults.history import ACCEPTED
 from tests.faults.scenario import Scenario, Stage, Terms
-from tests.faults.stack import eventually
+from tests.faults.stack import Stack, eventually, log_ends
 
 _TAKEN_SHARE = 0.99
 _BETWEEN_KILLS_SECONDS = 2.0
+# Twice the session timeout of the consumer groups: a freeze that is longer than it costs them a rebalance.
+_PASSING_SECONDS = 20.0
 
 
 def _broker_down(stage: Stage) -> None:
@@ -17,10 +20,8 @@ def _broker_down(stage: Stage) -> None:
     stack.kill_broker()
     began = datetime.now(UTC)
     time.sleep(stage.seconds)
-    posts = [line for line in stage.answers_since(began) if line["expect"] == "accepted"]
-    taken = sum(line["status"] == ACCEPTED for line in posts) / max(1, len(posts))
-    stage.figures["taken_without_broker"] = len(posts)
-    stage.expect("intake takes feedback without a broker", holds=bool(posts) and taken >= _TAKEN_SHARE)
+    stage.figures["taken_without_broker"] = len(stage.answers_since(began))
+    stage.expect("intake takes feedback without a broker", holds=_taken_share(stage, began) >= _TAKEN_SHARE)
     ((backlog, newest),) = stack.rows("intake", "SELECT count(*), max(seq) FROM outbox")
     stage.figures["backlog_events"] = int(backlog)
     stack.start_broker()
@@ -33,17 +34,50 @@ def _left(stage: Stage, newest: int | str) -> int:
 
 
 def _broker_dies_and_freezes(stage: Stage) -> None:
-    """Kill the broker five times in a row, then freeze it."""
+    """Kill the broker five times in a row, then freeze it: it forgets nothing, repeats nothing, and intake takes all."""
     stack = stage.stack
+    began, copies_before = datetime.now(UTC), _copies(stack)
     for _ in range(5 * stage.terms.rounds):
-        stack.kill_broker()
-        stack.start_broker()
+        _kill_and_compare(stage)
         time.sleep(_BETWEEN_KILLS_SECONDS * stage.dice.random())
-    stage.recovered(stack.passes_through())
+    _judge_passage(stage, "the last kill")
     stack.pause_broker()
     time.sleep(stage.seconds)
     stack.resume_broker()
-    stage.recovered(stack.passes_through())
+    _judge_passage(stage, "the freeze")
+    stage.figures["taken_without_broker_share"] = round(_taken_share(stage, began), 4)
+    stage.expect("intake takes feedback all the while", holds=_taken_share(stage, began) >= _TAKEN_SHARE)
+    stage.figures["copies_in_the_log"] = _copies(stack) - copies_before
+    stage.expect("nothing stands twice in the log", holds=stage.figures["copies_in_the_log"] == 0)
+
+
+def _kill_and_compare(stage: Stage) -> None:
+    """Kill the broker and start it again: what could be read before can be read afterwards."""
+    before = log_ends(stage.stack.bootstrap)
+    stage.stack.kill_broker()
+    stage.stack.start_broker()
+    after = log_ends(stage.stack.bootstrap)
+    forgotten = [place for place, end in before.items() if after.get(place, 0) < end]
+    stage.expect("a killed broker forgets nothing that could be read", holds=not forgotten)
+
+
+def _judge_passage(stage: Stage, what: str) -> None:
+    seconds = stage.stack.passes_through()
+    stage.recovered(seconds)
+    stage.expect(f"events pass within {_PASSING_SECONDS:g} s after {what}", holds=seconds <= _PASSING_SECONDS)
+
+
+def _taken_share(stage: Stage, since: datetime) -> float:
+    """Return which share of the posts that deserve to be taken was taken at the first try."""
+    posts = [line for line in stage.answers_since(since) if line["expect"] == "accepted"]
+    taken = [line for line in posts if line["status"] == ACCEPTED]
+    return len(taken) / max(1, len(posts))
+
+
+def _copies(stack: Stack) -> int:
+    """Return how many records of the log are there again."""
+    records = read_log(stack.bootstrap).records
+    return len(records) - len({(record.topic, record.named.get("ce_id", record.place)) for record in records})
 
 
 F2 = Scenario(
