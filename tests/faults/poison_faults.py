@@ -25,10 +25,10 @@ PARTITIONS = 12
 def _poison(stage: Stage) -> None:
     stack = stage.stack
     poisoner = Poisoner(stack.bootstrap, history=stack.history, dice=stage.dice)
-    before = _dead(stack)
+    before = dead(stack)
     _sprinkle(stage, poisoner)
     _flood(stage, poisoner)
-    stage.figures["dead"] = _bury(stack, poisoner, before=before) - before
+    stage.figures["dead"] = bury(stack, poisoner, before=before) - before
     stage.figures["poison"] = len(poisoner.written)
 
 
@@ -62,14 +62,14 @@ def _flood(stage: Stage, poisoner: Poisoner) -> None:
     stage.recovered(time.monotonic() - began)
 
 
-def _bury(stack: Stack, poisoner: Poisoner, *, before: int) -> int:
+def bury(stack: Stack, poisoner: Poisoner, *, before: int) -> int:
     """Wait until all poison is put aside, give it up for a reason, and return how many dead letters there are."""
     wanted = before + sum(len(READERS[topic]) for topic, _, _ in poisoner.written)
 
     def all_dead() -> bool:
         for service in _flooded(stack):
             _resume(stack, service)
-        return _dead(stack) >= wanted
+        return dead(stack) >= wanted
 
     eventually(all_dead, within_seconds=60)
     for service in SERVICES:
@@ -78,10 +78,11 @@ def _bury(stack: Stack, poisoner: Poisoner, *, before: int) -> int:
             for letter in letters:
                 caller.post(f"/v1/dead-letters/{letter['id']}/discard", {"reason": "written by a test"})
         caller.close()
-    return _dead(stack)
+    return dead(stack)
 
 
-def _dead(stack: Stack) -> int:
+def dead(stack: Stack) -> int:
+    """Return how many dead letters there are, given up or not."""
     return sum(int(stack.rows(service, "SELECT count(*) FROM dead_letter")[0][0]) for service in SERVICES)
 
 

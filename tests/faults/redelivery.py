@@ -8,7 +8,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
-from tests.faults.history import History
+from tests.faults.history import History, lines
 
 _BATCH: Final = 200
 _WAIT_SECONDS: Final = 0.3
@@ -18,7 +18,7 @@ _NEW_TOPICS_EVERY: Final = 10
 class Copier:
     """Reads the log as it grows and writes every event again up to four times, in shuffled batches.
 
-    It copies no copy, and notes in the history where each one stands.
+    It copies no copy and no poison, which is no event, and notes in the history where each copy stands.
     """
 
     def __init__(self, bootstrap: str, *, history: History, dice: random.Random) -> None:
@@ -26,6 +26,11 @@ class Copier:
         self._history = history
         self._dice = dice
         self._seen: set[tuple[str, str]] = set()
+        self._poison = {
+            (fault["topic"], fault["partition"], fault["offset"])
+            for fault in lines(history.path, "fault")
+            if fault["fact"] == "poison"
+        }
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._assigned: list[TopicPartition] = []
@@ -103,6 +108,8 @@ class Copier:
         self._writer.flush(30)
 
     def _is_new(self, message: Message) -> bool:
+        if (message.topic(), message.partition(), message.offset()) in self._poison:
+            return False
         headers = dict(message.headers() or [])
         name = f"{headers.get('ce_id')!r} {headers.get('ce_sequence')!r}"
         is_new = (str(message.topic()), name) not in self._seen
