@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, Depends, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
 from httpx2 import Response
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,7 @@ from starlette import responses
 from huiyin_chassis.auth import Principal, require
 from huiyin_chassis.bodies import takes_json
 from huiyin_chassis.errors import Overloaded, RouteUnfit
-from huiyin_chassis.express import express
+from huiyin_chassis.express import express, express_routes
 from huiyin_chassis.idempotency import ReadClaim
 from huiyin_chassis.runtime import Running
 from tests.chassis.web import ADMIN, app_of, client_of
@@ -300,3 +300,23 @@ def test_a_plain_route_cannot_be_marked() -> None:
 
     with pytest.raises(RouteUnfit):
         app_of(router)
+
+
+def test_a_marked_endpoint_is_found_in_a_router_within_a_router() -> None:
+    inner, outer, app = APIRouter(), APIRouter(), FastAPI()
+    inner.post("/notes", response_model=NoteView)(express(post_note))
+    outer.include_router(inner, prefix="/v1")
+    app.include_router(outer)
+
+    assert [route.path for route in express_routes(app.routes)] == ["/v1/notes"]
+
+
+def test_a_start_does_not_work_routes_out_where_none_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    router, app = APIRouter(), FastAPI()
+    router.get("/notes")(asks_the_query)
+    app.include_router(router)
+    asked: list[object] = []
+    monkeypatch.setattr("huiyin_chassis.express.iter_route_contexts", asked.append)
+
+    assert express_routes(app.routes) == []
+    assert asked == []

@@ -39,11 +39,25 @@ def express(endpoint: Endpoint) -> Endpoint:
 
 
 def express_routes(routes: Sequence[BaseRoute]) -> list[RouteContext]:
-    """Return the routes of marked endpoints. Raises RouteUnfit for one that the lane could not call."""
+    """Return the routes of marked endpoints. Raises RouteUnfit for one that the lane could not call.
+
+    Where no endpoint is marked, nothing is asked of FastAPI: what it works out for an included route, it works out on the
+    first request, and a start need not wait for that.
+    """
+    if not any(map(_may_be_marked, routes)):
+        return []
     marked = [each for each in iter_route_contexts(routes) if getattr(each.endpoint, "is_express", False)]
     for route in marked:
         _check_fit(route)
     return marked
+
+
+def _may_be_marked(route: BaseRoute) -> bool:
+    """Return whether a route, or one of the router that it includes, is of a marked endpoint."""
+    included = getattr(route, "original_router", None)
+    if included is not None:
+        return any(map(_may_be_marked, included.routes))
+    return getattr(getattr(route, "endpoint", None), "is_express", False)
 
 
 class ExpressLane:
