@@ -1,0 +1,58 @@
+"""What a library only tries for can be kept out of a process, and is there for whoever needs it later."""
+
+import subprocess
+import sys
+
+import pytest
+
+from huiyin_chassis.lean_imports import without
+
+
+def told_by(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_package_is_not_found_within_the_block_and_found_after_it() -> None:
+    code = """
+from huiyin_chassis.lean_imports import without
+with without("wave"):
+    try:
+        import wave
+    except ImportError:
+        print("missing")
+import wave
+print(wave.__name__)
+"""
+
+    assert told_by(code).split() == ["missing", "wave"]
+
+
+def test_what_has_been_imported_before_stays() -> None:
+    before = sys.modules["pytest"]
+
+    with without("pytest"):
+        assert sys.modules["pytest"] is before
+
+    assert sys.modules["pytest"] is before
+
+
+def test_an_error_within_the_block_leaves_nothing_hidden() -> None:
+    assert "wave" not in sys.modules
+
+    with pytest.raises(LookupError), without("wave"):
+        raise LookupError
+
+    assert "wave" not in sys.modules
+
+
+def test_a_service_starts_without_the_colours_of_a_console() -> None:
+    code = """
+import sys
+from huiyin_chassis.commands.serve import _begin_lean
+_begin_lean()
+import huiyin_chassis.host
+print("structlog" in sys.modules, "rich" in sys.modules)
+"""
+
+    assert told_by(code) == "True False"
