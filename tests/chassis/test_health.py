@@ -7,8 +7,10 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from huiyin_chassis.db import Database
 from huiyin_chassis.health import Health, database_probe, disk_probe, health_routes
 from tests.chassis.web import client_of, opened, out_of_reach
+from tests.support.postgresql import PostgreSQL
 
 
 def app_of(**parts: Health) -> FastAPI:
@@ -148,6 +150,20 @@ async def test_a_probe_that_takes_long_to_fail_is_not_asked_again_right_away(
 async def test_a_database_that_can_be_written_is_well(database_url: str) -> None:
     async with opened(database_url) as database:
         assert await database_probe(database)() is None
+
+
+@pytest.mark.postgresql
+async def test_a_database_that_takes_no_writes_is_not(
+    postgresql_server: PostgreSQL, postgresql_url: str
+) -> None:
+    name = postgresql_url.partition("?")[0].rpartition("/")[2]
+    postgresql_server.psql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    database = Database(postgresql_url)
+
+    answer = await database_probe(database)()
+
+    await database.close()
+    assert answer == "takes no writes"
 
 
 async def test_a_database_out_of_reach_is_not() -> None:

@@ -82,11 +82,13 @@ async def _ask(probe: Probe) -> str | None:
 
 def database_probe(database: Database) -> Probe:
     """Return a probe that takes the write lock and gives it back."""
+    # A PostgreSQL that is reached and takes no writes is a standby, or about to become one.
+    is_read_only = "SHOW transaction_read_only" if database.dialect_name == "postgresql" else "SELECT 'off'"
 
     async def can_write() -> str | None:
         async with database.writing() as tx:
-            await tx.exec_driver_sql("SELECT 1")
-        return None
+            answer = (await tx.exec_driver_sql(is_read_only)).scalar_one()
+        return None if answer == "off" else "takes no writes"
 
     return can_write
 
