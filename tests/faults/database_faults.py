@@ -1,9 +1,9 @@
-"""F4: databases that stop, die, drop their connections or are locked by somebody else."""
+"""F4: databases that stop, die, fail over, take no writes, drop their connections, or are locked by somebody else."""
 
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -11,10 +11,12 @@ from tests.faults.caller import Caller
 from tests.faults.history import ACCEPTED
 from tests.faults.scenario import Scenario, Stage, Terms
 from tests.faults.stack import ADMIN_KEY, SERVICES, Stack, eventually
+from tests.support.postgresql import PostgreSQL
 
 # Longer than SQLite's busy time and PostgreSQL's lock time, which are ten seconds.
 _LOCKED_SECONDS = 12.0
 _RESETS = 5
+_DEADLOCKS = 3
 _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
 
 
@@ -31,44 +33,65 @@ def _database_down(stage: Stage) -> None:
 
 
 def _outages(stage: Stage) -> Iterator[tuple[str, Callable[[], None]]]:
-    if stage.stack.postgresql is None:
+    server = stage.stack.postgresql
+    if server is None:
+        # One writer at a time: nobody to be deadlocked with, no connection to be reset, nothing to fail over to.
         yield "locked", lambda: _locked_sqlite(stage)
         return
-    yield "stopped", lambda: _stopped(stage)
-    yield "killed", lambda: _killed(stage)
-    yield "connections reset", lambda: _reset(stage)
-    yield "locked", lambda: _locked_postgresql(stage)
+    yield "stopped", lambda: _gone(stage, server.stop, back=server.start)
+    yield "killed", lambda: _gone(stage, server.kill, back=server.start)
+    yield "connections reset", lambda: _reset(stage, server)
+    yield "locked", lambda: _locked_postgresql(server)
+    yield "deadlocked", lambda: _deadlocked(stage, server)
+    yield "read-only", lambda: _read_only(stage, server)
+    yield "failed over", lambda: _failed_over(stage, server)
 
 
-def _stopped(stage: Stage) -> None:
-    server = stage.stack.postgresql
-    assert server is not None
-    server.stop()
-    _watch_outage(stage, seconds=stage.seconds / 2)
-    server.start()
+def _gone(stage: Stage, take: Callable[[], None], *, back: Callable[[], None]) -> None:
+    take()
+    _watch_outage(stage, seconds=stage.seconds / 3)
+    back()
 
 
-def _killed(stage: Stage) -> None:
-    server = stage.stack.postgresql
-    assert server is not None
-    server.kill()
-    _watch_outage(stage, seconds=stage.seconds / 4)
-    server.start()
+def _failed_over(stage: Stage, server: PostgreSQL) -> None:
+    """Let a standby that has seen every commit take the address of the server that died."""
+    standby = server.add_standby()
+    _gone(stage, server.kill, back=lambda: server.fail_over(standby))
 
 
-def _reset(stage: Stage) -> None:
-    server = stage.stack.postgresql
-    assert server is not None
+def _reset(stage: Stage, server: PostgreSQL) -> None:
     for _ in range(_RESETS * stage.terms.rounds):
         server.psql(_TERMINATE)
         time.sleep(stage.dice.random())
 
 
-def _locked_postgresql(stage: Stage) -> None:
-    server = stage.stack.postgresql
-    assert server is not None
+def _locked_postgresql(server: PostgreSQL) -> None:
     lock = f"BEGIN; LOCK TABLE feedback; SELECT pg_sleep({_LOCKED_SECONDS}); COMMIT"
     server.psql(lock, database="intake")
+
+
+def _deadlocked(stage: Stage, server: PostgreSQL) -> None:
+    """Take the tables of a post in the other order than intake does; PostgreSQL gives up one of the two."""
+    # Shorter than PostgreSQL waits before it looks for a deadlock, so that it is intake that looks first.
+    across = (
+        "BEGIN; LOCK TABLE outbox; SELECT pg_sleep(0.5); LOCK TABLE feedback; SELECT pg_sleep(0.1); COMMIT"
+    )
+    for _ in range(_DEADLOCKS * stage.terms.rounds):
+        with suppress(RuntimeError):
+            server.psql(across, database="intake")
+        time.sleep(stage.dice.random())
+    seen = int(server.psql("SELECT deadlocks FROM pg_stat_database WHERE datname = 'intake'"))
+    stage.figures["deadlocks"] = seen
+    stage.expect("there were deadlocks", holds=seen > 0)
+
+
+def _read_only(stage: Stage, server: PostgreSQL) -> None:
+    """Let the server refuse every write, as a standby does that nobody has promoted yet."""
+    server.psql("ALTER SYSTEM SET default_transaction_read_only = on")
+    server.psql("SELECT pg_reload_conf()")
+    _watch_outage(stage, seconds=stage.seconds / 3)
+    server.psql("ALTER SYSTEM RESET default_transaction_read_only")
+    server.psql("SELECT pg_reload_conf()")
 
 
 def _locked_sqlite(stage: Stage) -> None:
@@ -119,7 +142,7 @@ def _judge_refusals(stage: Stage, *, since: datetime) -> None:
 
 F4 = Scenario(
     "F4",
-    "the databases are down, reset or locked",
+    "the databases are down, failed over, read-only, reset, locked or deadlocked",
     _database_down,
     long=(Terms(outage_seconds=60, rate=40, rounds=5, rest_seconds=600),),
 )

@@ -26,6 +26,8 @@ import psutil
 from tests.support.servers import ServerUnavailable
 
 START_TIMEOUT_SECONDS = 30
+_PORT = 5432
+_STANDBY_PORT = 5433
 NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=300")
 # What was committed outlives the server's own death; a power cut is not for tests to stage.
 OUTLIVES_A_KILL = ("fsync=off", "synchronous_commit=on", "max_connections=300")
@@ -47,8 +49,11 @@ class PostgreSQL:
         self._options = options
         # Not pytest's folder: a unix socket's path must stay under 108 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="huiyin-pg-"))
+        self._data = self.folder / "data"
         self._numbers = count(1)
+        self._standbys = count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._standby: subprocess.Popen[bytes] | None = None
         try:
             self._programs = _programs_for(self.folder)
             self._as = _account(self.folder)
@@ -72,11 +77,8 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start the server and block until it answers."""
-        options = [word for option in self._options for word in ("-c", option)]
-        command = [self._program("postgres"), "-D", self._data, "-k", str(self.folder), "-h", "", *options]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **self._as)
-        self._await_ready()
+        self._process = self._launch(self._data)
+        self._await_ready(self._process)
 
     def stop(self) -> None:
         """Stop the server, breaking its connections; nothing happens when it does not run."""
@@ -93,6 +95,32 @@ class PostgreSQL:
             with suppress(psutil.NoSuchProcess):
                 worker.kill()
         psutil.wait_procs(workers, timeout=START_TIMEOUT_SECONDS)
+
+    def add_standby(self) -> Path:
+        """Start a standby and return its data folder, for `fail_over`, once no commit is acknowledged without it."""
+        data = self.folder / f"standby-{next(self._standbys)}"
+        self._run(
+            "pg_basebackup", "-h", str(self.folder), "-U", "postgres", "-D", str(data), "-R", "-c", "fast"
+        )
+        self._standby = self._launch(data, port=_STANDBY_PORT)
+        self._await_ready(self._standby, port=_STANDBY_PORT)
+        self.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.psql("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self.psql("SELECT sync_state FROM pg_stat_replication") != "sync":
+            assert time.monotonic() < deadline, f"the standby does not follow: {self._last_words()}"
+            time.sleep(0.05)
+        return data
+
+    def fail_over(self, standby: Path) -> None:
+        """Promote a standby whose primary was killed, and let it answer at the primary's address."""
+        assert self._standby is not None, "there is no standby"
+        self._run("pg_ctl", "promote", "-D", str(standby))
+        self._standby.send_signal(signal.SIGINT)
+        self._standby.wait(timeout=START_TIMEOUT_SECONDS)
+        self._standby = None
+        self._data = standby
+        self.start()
 
     def url(self, database: str, *, driver: str = "postgresql+asyncpg") -> str:
         """Return the SQLAlchemy URL of a database, over the unix socket; `driver="postgresql"` gives the bare scheme."""
@@ -137,28 +165,34 @@ class PostgreSQL:
             raise RuntimeError(f"psql refused: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    @property
-    def _data(self) -> str:
-        return str(self.folder / "data")
-
     def _program(self, name: str) -> str:
         return str(self._programs / name)
 
     def _initialise(self) -> None:
-        command = [self._program("initdb"), "-D", self._data, "-U", "postgres", "--auth=trust"]
-        command += ["--encoding=UTF8", "--no-locale", "--no-sync"]
+        how = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+        self._run("initdb", "-D", str(self._data), "-U", "postgres", *how)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [self._program(program), *arguments]
         done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120, **self._as
         )
         if done.returncode:
-            raise ServerUnavailable(f"PostgreSQL's initdb failed: {done.stderr.strip()[-400:]}")
+            raise ServerUnavailable(f"PostgreSQL's {program} failed: {done.stderr.strip()[-400:]}")
 
-    def _await_ready(self) -> None:
+    def _launch(self, data: Path, *, port: int = _PORT) -> subprocess.Popen[bytes]:
+        options = [word for option in self._options for word in ("-c", option)]
+        command = [self._program("postgres"), "-D", str(data), "-k", str(self.folder), "-h", ""]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "-p", str(port), *options], cwd=self.folder, stdout=log, stderr=log, **self._as
+            )
+
+    def _await_ready(self, process: subprocess.Popen[bytes], *, port: int = _PORT) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        ask = [self._program("pg_isready"), "-q", "-h", str(self.folder)]
+        ask = [self._program("pg_isready"), "-q", "-h", str(self.folder), "-p", str(port)]
         while subprocess.run(ask, check=False).returncode:
-            assert self._process is not None
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise ServerUnavailable(f"PostgreSQL did not start: {self._last_words()}")
             time.sleep(0.02)
@@ -171,6 +205,9 @@ class PostgreSQL:
         self._process = None
 
     def _remove(self) -> None:
+        if self._standby is not None:
+            self._standby.kill()
+            self._standby.wait(timeout=START_TIMEOUT_SECONDS)
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
