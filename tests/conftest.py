@@ -1,6 +1,7 @@
 """The real servers as fixtures; `tests/support` starts them."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -38,6 +39,15 @@ def _deselect_soak(items: list[pytest.Item]) -> None:
     if long:
         items[0].config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in set(long)]
+
+
+@pytest.fixture(autouse=True)
+def _umask_as_it_was() -> Iterator[None]:
+    """Put back what a command in this process sets for its data folder: a later test's server has another account."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

@@ -244,11 +244,7 @@ def _copied(programs: Path, folder: Path) -> Path:
     """Copy the wheel's programs with the libraries they load by relative path."""
     package = programs.parents[1]
     for part in (programs.parent, package.with_name(f"{package.name}.libs")):
-        to = folder / part.relative_to(package.parent)
-        to.parent.mkdir(parents=True, exist_ok=True)
-        # In a process of its own: what another thread forks while we had a program open for writing would hold it
-        # open, and it could not be started (ETXTBSY).
-        subprocess.run(["cp", "-R", str(part), str(to)], check=True)
+        shutil.copytree(part, folder / part.relative_to(package.parent))
     return folder / programs.relative_to(package.parent)
 
 
