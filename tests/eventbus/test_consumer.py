@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
+import huiyin_failpoints
 from huiyin_broker import Broker, BrokerSettings
 from huiyin_chassis.db import Database
 from huiyin_eventbus import tracing
@@ -26,6 +27,7 @@ from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.parking import Backoff
 from huiyin_eventbus.subscriptions import Received, Subscriptions
 from huiyin_eventbus.taking import Polled, take_batch
+from huiyin_failpoints import armed_by
 from tests.eventbus.driver import BusDriver, Probe, probe_event, quick_settings, store_effects, until
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -455,3 +457,27 @@ async def test_a_broker_that_falls_silent_makes_the_consumer_wait_and_join_anew(
     await until(lambda: is_running(consumer))
     await bus.close()
     await again.stop()
+
+
+async def test_a_commit_whose_answer_was_lost_looks_like_no_gap(
+    bus: BusDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as logs:
+        await bus.consumer()
+        await bus.publish(bus.probe(1))
+        await bus.until_effects(1)
+        monkeypatch.setattr(huiyin_failpoints, "_armed", armed_by("consumer.after_commit=error"))
+        await bus.publish(bus.probe(2))
+        await bus.until_effects(2)
+        await until(lambda: _is_logged(logs, "ownership_lost"))
+
+        await bus.publish(bus.probe(3))
+        await bus.until_effects(3)
+        await bus.close()
+
+    assert await bus.numbers() == [1, 2, 3]
+    assert not await _is_logged(logs, "sequence_irregular")
+
+
+async def _is_logged(logs: Sequence[MutableMapping[str, Any]], event: str) -> bool:
+    return any(entry["event"] == event for entry in logs)

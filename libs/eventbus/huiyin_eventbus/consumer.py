@@ -221,6 +221,8 @@ class Consumer:
             except LostOwnership:
                 metrics.lost_ownership_total.labels(self._group).inc()
                 log.warning("ownership_lost", group=self._group)
+                # It may have been this consumer's own commit, whose answer was lost: what it took was never watched.
+                self._sequences.forget()
                 membership.look_again()
             except Exception as error:  # noqa: BLE001  # nothing has moved: wait, whatever it was
                 failures += 1
