@@ -13,7 +13,7 @@ from contextlib import contextmanager
 def without(name: str) -> Iterator[None]:
     """Let imports in the block not find a package; nothing changes when it has been imported before.
 
-    Not for a process that imports in several threads at the time.
+    Not for a process that imports in several threads at the same time. The broker, which imports no other package of ours, has its own for kio.
     """
     if name in sys.modules:
         yield

@@ -180,7 +180,14 @@ class Consumer:
         await ensure_topics(self._kafka, self._subscriptions.topics)
         instance = self._settings.instance
         member = None if instance is None else f"{self._group}-{instance}"
-        membership = Membership(self._database, self._kafka, group=self._group, member=member)
+        membership = Membership(
+            self._database,
+            self._kafka,
+            group=self._group,
+            member=member,
+            # Others, or a commit of ours whose answer was lost, may have taken events that were never watched here.
+            on_looked_up=self._sequences.forget,
+        )
         self._membership = membership
         try:
             await self._unless_stopped(membership.join(self._subscriptions.topics))
@@ -196,7 +203,6 @@ class Consumer:
 
     async def _consume(self, membership: Membership) -> None:
         """Take batches until stopped or flooded; raises what makes this membership useless."""
-        self._sequences.forget()
         async with Chores(membership) as chores:
             await self._take_batches(membership, chores)
 
@@ -214,15 +220,11 @@ class Consumer:
                 if self.is_flooded:
                     return
                 await chores.do()
-                if batch and batch.is_last:
-                    await self._sleep(self._settings.linger.total_seconds())
             except (KafkaError, AssignmentMissing, BrokerSilent):
                 raise
             except LostOwnership:
                 metrics.lost_ownership_total.labels(self._group).inc()
                 log.warning("ownership_lost", group=self._group)
-                # It may have been this consumer's own commit, whose answer was lost: what it took was never watched.
-                self._sequences.forget()
                 membership.look_again()
             except Exception as error:  # noqa: BLE001  # nothing has moved: wait, whatever it was
                 failures += 1
@@ -231,6 +233,8 @@ class Consumer:
             else:
                 failures = 0
                 self.state = ConsumerState.RUNNING
+                if batch and batch.is_last:
+                    await self._sleep(self._settings.linger.total_seconds())
 
     async def _take(self, membership: Membership, batch: Batch) -> None:
         reach("consumer.fetched")

@@ -5,7 +5,7 @@ sought is thrown away. When the broker takes partitions back, the batch in hand 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 class Batch:
     """Records per partition, and the positions they were read from.
 
-    `is_last` says that the log held nothing more; nothing is fetched then until the next `poll`.
+    `is_last` says that, as far as the broker has told, our partitions held nothing more; nothing is fetched then until
+    the next `poll`.
     """
 
     records: Mapping[TopicPartition, list[Record]]
@@ -40,13 +41,23 @@ class Batch:
 class Membership(ConsumerRebalanceListener):
     """A consumer that has joined its group; made anew after any trouble with the broker.
 
-    Hold `busy` while a batch is being taken: partitions are not given back meanwhile.
+    Hold `busy` while a batch is being taken: partitions are not given back meanwhile. `on_looked_up` is called whenever
+    positions were read from the database: what comes next need not follow what came last.
     """
 
-    def __init__(self, database: Database, kafka: KafkaSettings, *, group: str, member: str | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        kafka: KafkaSettings,
+        *,
+        group: str,
+        member: str | None,
+        on_looked_up: Callable[[], None],
+    ) -> None:
         self._database = database
         self._kafka = kafka
         self._group = group
+        self._on_looked_up = on_looked_up
         self._consumer: AIOKafkaConsumer = make_consumer(kafka, group=group, member=member)
         self._must_look = False
         self._must_own = False
@@ -180,6 +191,7 @@ class Membership(ConsumerRebalanceListener):
                     self._must_look, self._must_own = True, is_new or self._must_own
                     raise
                 self.step_back()
+                self._on_looked_up()
 
     async def _own(self) -> dict[TopicPartition, Position]:
         assigned = self._consumer.assignment()
@@ -225,10 +237,17 @@ class Membership(ConsumerRebalanceListener):
             self.step_back()
 
     def _is_end(self, found: Mapping[TopicPartition, list[Record]], *, limit: int) -> bool:
-        """Return whether these are the last records that the log held when it was asked."""
-        return sum(map(len, found.values())) < limit and all(
-            records[-1].offset + 1 >= (self._consumer.highwater(each) or 0) for each, records in found.items()
-        )
+        """Return whether our partitions hold nothing after these records, as far as the broker has told."""
+        if sum(map(len, found.values())) >= limit:
+            return False
+        nexts = {each: position.next_offset for each, position in self.positions.items()}
+        nexts |= {each: records[-1].offset + 1 for each, records in found.items()}
+        return all(offset >= self._known_end(each) for each, offset in nexts.items())
+
+    def _known_end(self, partition: TopicPartition) -> int:
+        with suppress(IllegalStateError):
+            return self._consumer.highwater(partition) or self._ends.get(partition, 0)
+        return 0
 
     def _check_assignment(self) -> None:
         if self._consumer.assignment():

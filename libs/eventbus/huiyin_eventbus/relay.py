@@ -63,7 +63,7 @@ class Relay:
         self._address = ""
         self._topics: set[str] = set()
         self._woken = asyncio.Event()
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._failures = Grievances("publish_failed")
         self._task: asyncio.Task[None] | None = None
         self.healthy = True
@@ -74,14 +74,14 @@ class Relay:
 
     async def start(self) -> None:
         """Begin to publish in the background; a broker out of reach is no error here."""
-        self._stopping = False
+        self._stop.clear()
         self._task = asyncio.create_task(self._run(), name=f"relay-{self._service}")
 
     async def stop(self, *, flush: timedelta = timedelta(seconds=5)) -> None:
         """Publish what waits, for at most `flush`, then end; what remains stays in the outbox."""
         if self._task is None:
             return
-        self._stopping = True
+        self._stop.set()
         self.wake()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._task, flush.total_seconds())
@@ -103,7 +103,7 @@ class Relay:
         while True:
             self._woken.clear()
             # Asked before the outbox is read: what is appended until then is flushed too.
-            is_last_look = self._stopping
+            is_last_look = self._stop.is_set()
             try:
                 with foreign_cancellation_as_error():
                     published = await self._outlet.publish_batch(self._publish)
@@ -118,8 +118,8 @@ class Relay:
                 continue
             if is_last_look and not published:
                 return
-            if published and not self._stopping:
-                await asyncio.sleep(self._settings.linger.total_seconds())
+            if published:
+                await self._linger()
             if await self._is_woken(within=pause):
                 pause = self._settings.poll
             else:
@@ -183,6 +183,10 @@ class Relay:
         pause = min(0.1 * 2 ** min(failures, 10), self._settings.slowest_retry.total_seconds())
         # A wake-up does not shorten it: a busy service would hammer a broker that is down.
         await asyncio.sleep(pause)
+
+    async def _linger(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), self._settings.linger.total_seconds())
 
     async def _is_woken(self, *, within: timedelta) -> bool:
         try:
