@@ -76,6 +76,6 @@ F12 = Scenario(
     "F12",
     "ten times the load, then one customer with all of it",
     _burst,
-    short=Terms(outage_seconds=8, rate=15, rest_seconds=300),
+    short=Terms(outage_seconds=8, rate=10, rest_seconds=300),
     long=(Terms(outage_seconds=300, rate=20, rest_seconds=1800),),
 )

@@ -116,8 +116,7 @@ def test_a_load_with_many_threads_keeps_its_rate_though_answers_take_long(
         load.finish()
 
     history.close()
-    assert begun[0] >= 40
-    assert begun[1] <= 12
+    assert begun[0] >= 3 * begun[1] > 0
 
 
 def test_a_load_that_nobody_answers_gives_up_in_time(tmp_path: Path) -> None:
