@@ -1,7 +1,10 @@
 """Rows inserted past SQLAlchemy are the rows SQLAlchemy would have inserted."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +23,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from huiyin_chassis.db import Database
+from huiyin_chassis.sqlite_dialect import DRIVER
 from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.columns import Counter, Json, UtcDateTime
 
@@ -158,3 +162,23 @@ async def test_text_longer_than_its_column_is_never_cut(postgresql_url: str) -> 
             await insert_rows(tx, [FULL | {"code": "nine char"}])
 
     await database.close()
+
+
+async def test_each_engine_writes_json_in_its_own_way(tmp_path: Path) -> None:
+    adding = BulkInsert(sample, tuple(FULL))
+    written = []
+
+    for indent in (None, 1):
+        engine = create_async_engine(
+            f"{DRIVER}:///{tmp_path / f'{indent}.db'}",
+            json_serializer=partial(json.dumps, indent=indent),
+            connect_args={"begin": "BEGIN", "pragmas": ()},
+        )
+        async with engine.begin() as tx:
+            await tx.run_sync(METADATA.create_all)
+            await adding.write(tx, [tuple(FULL.values())])
+            found = await tx.exec_driver_sql('SELECT facts FROM "sample of all"')
+            written.append(found.scalar_one())
+        await engine.dispose()
+
+    assert written == [json.dumps(FULL["facts"]), json.dumps(FULL["facts"], indent=1)]

@@ -8,6 +8,7 @@ rows inside a query.
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Dialect, LargeBinary, String, Table, Text, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -33,7 +34,8 @@ class BulkInsert:
         self._table: Final = table
         self._columns: Final = tuple(columns)
         self._conflict = conflict
-        self._prepared: Final[dict[str, tuple[str, list[_Bind]]]] = {}
+        # By dialect, not by its name: each engine has its own way to write JSON.
+        self._prepared: Final[WeakKeyDictionary[Dialect, tuple[str, list[_Bind]]]] = WeakKeyDictionary()
 
     async def write(self, tx: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> int:
         """Insert rows and return how many were inserted or changed, no statement when there are none; never commits.
@@ -44,12 +46,12 @@ class BulkInsert:
         """
         if not rows:
             return 0
-        name = tx.dialect.name
-        if name not in self._prepared:
-            self._prepared[name] = self._prepare(tx.dialect)
-        text, binds = self._prepared[name]
+        dialect = tx.dialect
+        if dialect not in self._prepared:
+            self._prepared[dialect] = self._prepare(dialect)
+        text, binds = self._prepared[dialect]
         columns = [bind(values) for bind, values in zip(binds, zip(*rows, strict=True), strict=True)]
-        given = list(zip(*columns, strict=True)) if name == "sqlite" else tuple(columns)
+        given = list(zip(*columns, strict=True)) if dialect.name == "sqlite" else tuple(columns)
         return (await tx.exec_driver_sql(text, given)).rowcount
 
     def _prepare(self, dialect: Dialect) -> tuple[str, list[_Bind]]:
