@@ -180,3 +180,21 @@ async def test_a_database_out_of_reach_is_not() -> None:
 async def test_a_full_disk_is_not_well(tmp_path: Path) -> None:
     assert await disk_probe(tmp_path, min_free_share=0)() is None
     assert "of the disk is free" in str(await disk_probe(tmp_path, min_free_share=1.1)())
+
+
+async def test_a_probe_is_asked_once_however_many_want_to_know() -> None:
+    asked = 0
+
+    async def slow() -> str:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.05)
+        return "is slow"
+
+    health = Health({"slow": slow})
+    health.has_started = True
+
+    found = await asyncio.gather(*(health.failing() for _ in range(20)))
+
+    assert found == [{"slow": "is slow"}] * 20
+    assert asked == 1

@@ -54,6 +54,7 @@ def express_routes(routes: Sequence[BaseRoute]) -> list[RouteContext]:
 
 def _may_be_marked(route: BaseRoute) -> bool:
     """Return whether a route, or one of the router that it includes, is of a marked endpoint."""
+    # FastAPI keeps an included router whole, under a name of its own; a test says when that changes.
     included = getattr(route, "original_router", None)
     if included is not None:
         return any(map(_may_be_marked, included.routes))

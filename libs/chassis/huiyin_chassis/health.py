@@ -36,6 +36,7 @@ class Health:
         self._probes: dict[str, Probe] = dict(probes or {})
         self._answers: dict[str, str | None] = {}
         self._believed_until: dict[str, float] = {}
+        self._asking = asyncio.Lock()
         self.has_started = False
         self.is_stopping = False
 
@@ -52,12 +53,17 @@ class Health:
         """Return what fails and why, empty when all is well.
 
         A probe that is content is believed for half a second, one that is not for 20 milliseconds, or for as long as
-        its answer took.
+        its answer took. Who asks meanwhile waits for that answer: probes take connections, and anybody may ask.
         """
         if not self.has_started:
             return {"start": "has not started yet"}
         if self.is_stopping:
             return {"stop": "is stopping"}
+        async with self._asking:
+            await self._ask_those_due()
+        return {name: answer for name, answer in self._answers.items() if answer is not None}
+
+    async def _ask_those_due(self) -> None:
         now = monotonic()
         due = [name for name in self._probes if self._believed_until.get(name, now) <= now]
         answers = await asyncio.gather(*(_ask(self._probes[name]) for name in due))
@@ -66,7 +72,6 @@ class Health:
             self._answers[name] = answer
             span = _GOOD_SECONDS if answer is None else max(_BAD_SECONDS, answered - now)
             self._believed_until[name] = answered + span
-        return {name: answer for name, answer in self._answers.items() if answer is not None}
 
 
 async def _ask(probe: Probe) -> str | None:
