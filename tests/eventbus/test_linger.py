@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from huiyin_eventbus.consumer import ConsumerState
 from huiyin_eventbus.relay import RelaySettings
 from huiyin_eventbus.subscriptions import Received
 from tests.eventbus.driver import BusDriver, quick_settings, store_effects, until
@@ -61,6 +62,8 @@ async def test_a_consumer_that_lingers_is_ready(bus: BusDriver) -> None:
 
     await until(is_healthy, seconds=LONG.total_seconds() / 2)
 
+    assert await bus.numbers() == [0]
+
 
 async def test_a_consumer_that_lingers_stops_at_once(bus: BusDriver) -> None:
     await bus.publish(bus.probe(0))
@@ -69,6 +72,8 @@ async def test_a_consumer_that_lingers_stops_at_once(bus: BusDriver) -> None:
 
     async with asyncio.timeout(10):
         await consumer.stop()
+
+    assert consumer.state is ConsumerState.STOPPED
 
 
 async def test_a_relay_lingers_only_when_it_has_published(bus: BusDriver) -> None:
