@@ -102,7 +102,7 @@ def _run(bench: Bench, chosen: list[Entry], *, output: Path | None) -> Path:
             figures += found
             about |= {"minutes": (monotonic() - began) / 60, "notes": bench.notes, "left_out": left}
             # After each measure: half an hour that is cut short has not been for nothing.
-            if output or bench.scale >= 1:
+            if output or bench.scale > _QUICK:
                 report.save(path, figures, about=about)
     finally:
         bench.servers.close()
