@@ -1,11 +1,14 @@
 """Runs services in this process behind one port: all of them (`huiyin up`) or one (`huiyin run`), the same way."""
 
 import asyncio
+import faulthandler
 import gc
+import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 _READY_POLL_SECONDS: Final = 0.02
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 _SWITCH_SECONDS: Final = 0.0005
+_LONGEST_END_SECONDS: Final = 10.0
 
 log = structlog.get_logger()
 Outcome = TypeVar("Outcome")
@@ -148,8 +152,33 @@ def _share_interpreter() -> None:
 
 
 def run_loop(main: "Callable[[], Any]") -> None:
-    """Run a coroutine function on uvloop."""
+    """Run a coroutine function on uvloop; what it leaves running has ten seconds to end, and is then left behind."""
     import uvloop  # noqa: PLC0415
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    try:
         runner.run(main())
+    finally:
+        with _ended_by_force(code=int(sys.exc_info()[0] is not None)):
+            runner.close()
+
+
+@contextmanager
+def _ended_by_force(*, code: int) -> Iterator[None]:
+    """End the process when the block takes too long, and say on standard error what every thread was doing.
+
+    All services have stopped by then. A client's task that never takes its cancellation would keep the process for ever.
+    """
+    timer = Timer(_LONGEST_END_SECONDS, _exit_now, [code])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _exit_now(code: int) -> None:
+    log.warning("exit_forced", after_seconds=_LONGEST_END_SECONDS)
+    faulthandler.dump_traceback()
+    os._exit(code)
