@@ -18,6 +18,7 @@ from bench.load import Load
 from bench.servers import Servers
 
 _LOAD_PATIENCE_SECONDS: Final = 1800
+_BATCH: Final = 100
 
 Sample = Mapping[str, Any]
 Turn = Callable[[], Sample]
@@ -71,6 +72,20 @@ class Bench:
         if figures["errors"] or not figures["items"]:
             raise LoadFailed(f"{load.url}: {figures['errors']} {figures['error_sample']}")
         return figures
+
+    def post_batches(self, installed: Installation, url: str, *, feedbacks: int) -> None:
+        """Post so many feedbacks, at this scale, in batches as quickly as they are taken; raises LoadFailed."""
+        self.load(
+            Load(
+                url=f"{url}/v1/feedback/batch",
+                headers=[installed.header],
+                preset=f"batch:{_BATCH}",
+                connections=2,
+                warmup_seconds=0.0,
+                seconds=_LOAD_PATIENCE_SECONDS,
+                limit=max(2, self.count(feedbacks) // _BATCH),
+            )
+        )
 
     def take_turns(
         self, contestants: Mapping[str, Turn], *, pids: Sequence[int] = (), rounds: int = 0

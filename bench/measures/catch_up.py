@@ -18,15 +18,12 @@ from typing import Final
 from bench.accounting import Watch, cpu_seconds, loop_seconds
 from bench.figures import Figure, Triple
 from bench.installations import Installation, Stack
-from bench.load import Load
 from bench.references import upserts
 from bench.run import Bench, Sample, ratio, told, triple
 from bench.stores import await_published, is_settled, progress
 
 _BACKLOG: Final = 34_000
 _UPSERTS: Final = 100_000
-_BATCH: Final = 100
-_HOUR: Final = 3600.0
 _LOOK_SECONDS: Final = 0.2
 _THIRDS: Final = 3
 
@@ -165,16 +162,7 @@ def _fill_log(bench: Bench, installed: Installation) -> None:
     with installed.start("run", "directory"):
         await_published(installed.stores, "directory")
     with installed.start("run", "intake") as intake:
-        load = Load(
-            url=f"{intake.told}/v1/feedback/batch",
-            headers=[installed.header],
-            preset=f"batch:{_BATCH}",
-            connections=2,
-            warmup_seconds=0.0,
-            seconds=_HOUR,
-            limit=max(2, bench.count(_BACKLOG) // _BATCH),
-        )
-        bench.load(load)
+        bench.post_batches(installed, intake.told, feedbacks=_BACKLOG)
         await_published(installed.stores, "intake")
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from bench.figures import Figure
 from bench.growth import grow
 from bench.installations import SERVICES, Installation, Stack
-from bench.load import Load
 from bench.measures.chain import broker_of, run_chain
 from bench.run import Bench, ratio, told, triple
 from bench.stores import await_settled
@@ -22,8 +21,6 @@ _FEW: Final = 4000
 _TIMES: Final = 10
 _BURST: Final = 1500
 _WARM_UP: Final = 300
-_BATCH: Final = 100
-_HOUR: Final = 3600.0
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -61,16 +58,7 @@ def _store(bench: Bench, installed: Installation, *, times: int) -> int:
     """Let feedbacks go through the chain, stop it, and make what is stored that many times as much."""
     with installed.start("up") as suite:
         installed.bootstrap = installed.bootstrap or broker_of(installed)
-        load = Load(
-            url=f"{suite.told}/v1/feedback/batch",
-            headers=[installed.header],
-            preset=f"batch:{_BATCH}",
-            connections=2,
-            warmup_seconds=0.0,
-            seconds=_HOUR,
-            limit=max(1, bench.count(_FEW) // _BATCH),
-        )
-        bench.load(load)
+        bench.post_batches(installed, suite.told, feedbacks=_FEW)
         await_settled(installed.stores, SERVICES, bootstrap=installed.bootstrap)
     return asyncio.run(grow(installed, times=times))
 

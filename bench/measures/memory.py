@@ -8,7 +8,6 @@ from typing import Final
 from bench.accounting import pss_mib
 from bench.figures import Figure
 from bench.installations import SERVICES, Stack
-from bench.load import Load
 from bench.measures.chain import broker_of
 from bench.peers import django_helpdesk
 from bench.run import Bench, Sample, told, triple
@@ -16,8 +15,6 @@ from bench.stores import await_settled
 
 _FEEDBACKS: Final = 20_000
 _REST_SECONDS: Final = 4.0
-_BATCH: Final = 100
-_HOUR: Final = 3600.0
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -72,16 +69,7 @@ def _after_work(bench: Bench, stack: Stack) -> Sample:
     with bench.installed(stack) as installed:
         suite = installed.start("up")
         installed.bootstrap = installed.bootstrap or broker_of(installed)
-        load = Load(
-            url=f"{suite.told}/v1/feedback/batch",
-            headers=[installed.header],
-            preset=f"batch:{_BATCH}",
-            connections=2,
-            warmup_seconds=0.0,
-            seconds=_HOUR,
-            limit=max(2, bench.count(_FEEDBACKS) // _BATCH),
-        )
-        bench.load(load)
+        bench.post_batches(installed, suite.told, feedbacks=_FEEDBACKS)
         await_settled(installed.stores, SERVICES, bootstrap=installed.bootstrap)
         time.sleep(bench.seconds(1.0))
         return {"worked": pss_mib([suite.pid])}
