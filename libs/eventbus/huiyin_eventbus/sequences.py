@@ -2,7 +2,8 @@
 
 The last `ce_sequence` of the keys seen most recently is kept in memory, not in the database: it is an alarm, not a rule.
 A key that was forgotten, or not seen since the start, is taken as it comes; `huiyin verify` recounts from the log.
-Second deliveries are not looked at: after a start, old ones come in any order and would look like gaps. Stale events are counted, not dropped: whether an event takes effect is the inbox's decision alone.
+Second deliveries are not looked at: after a start, old ones come in any order and would look like gaps.
+Stale events are counted, not dropped: whether an event takes effect is the inbox's decision alone.
 """
 
 from collections import OrderedDict
