@@ -12,6 +12,5 @@ def test_a_database_that_goes_away_is_told_and_comes_back_without_a_restart(
 ) -> None:
     result = run(F4, stack.kind, seed=4, folder=tmp_path, stack=stack)
 
-    # A lock on SQLite may be waited out behind another writer's patience: then posts were late instead of refused.
-    assert result.figures["refused"] > 0 or result.figures["accept_p99_ms"] > 5000
+    assert result.figures["refused"] > 0
     assert result.ok, result.story()
