@@ -27,6 +27,7 @@ from aiokafka.errors import (
 )
 from aiokafka.helpers import create_ssl_context
 
+import huiyin_eventbus.lost_connections  # noqa: F401  # before anything of aiokafka connects
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 
 _STOP_SECONDS: Final = 5
