@@ -7,13 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
-
+from tests.faults.counter.log import Record, read_log
 from tests.faults.history import ACCEPTED, REFUSED, accepted, lines
-from tests.faults.stack import Stack, log_ends
-
-_FETCH = 500
-_SILENCE_SECONDS = 60
+from tests.faults.stack import Stack
 
 
 def figures_of(stack: Stack, *, since: datetime) -> dict[str, Any]:
@@ -25,7 +21,7 @@ def figures_of(stack: Stack, *, since: datetime) -> dict[str, Any]:
         str(row[0])
         for row in stack.rows("router", "SELECT feedback_id FROM classification WHERE outcome <> 'pending'")
     }
-    log = list(read_log(stack.bootstrap))
+    log = read_log(stack.bootstrap).records
     return {
         "acknowledged": len(
             {line["number"] for line in _posts(stack.history.path, since) if _is_taken(line)}
@@ -35,7 +31,7 @@ def figures_of(stack: Stack, *, since: datetime) -> dict[str, Any]:
         "doubled": sum(len(found) > 1 for found in given.values())
         + sum(count > 1 for count in stored.values()),
         "reordered": reordered(log),
-        "republished": len(log) - len({(topic, event_id) for topic, _, event_id, _ in log}),
+        "republished": len(log) - len({_event(record) for record in log}),
         "events": len(log),
         **answer_times(_posts(stack.history.path, since)),
     }
@@ -70,49 +66,27 @@ def percentile(ordered: list[float], share: float) -> float | None:
     return round(ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)], 1)
 
 
-def reordered(log: Iterable[tuple[str, str, str, int | None]]) -> int:
+def reordered(log: Iterable[Record]) -> int:
     """Return how many events came after a later one of their topic and key; a second delivery does not count."""
     seen: set[tuple[str, str]] = set()
     last: dict[tuple[str, str], int] = {}
     wrong = 0
-    for topic, key, event_id, sequence in log:
-        if (topic, event_id) in seen or sequence is None:
+    for record in log:
+        event, case, sequence = _event(record), (record.topic, record.case), _sequence(record)
+        if event in seen or sequence is None:
             continue
-        seen.add((topic, event_id))
-        wrong += sequence < last.get((topic, key), 0)
-        last[topic, key] = max(sequence, last.get((topic, key), 0))
+        seen.add(event)
+        wrong += sequence < last.get(case, 0)
+        last[case] = max(sequence, last.get(case, 0))
     return wrong
 
 
-def read_log(bootstrap: str) -> Iterator[tuple[str, str, str, int | None]]:
-    """Yield topic, key, event id and sequence of every record, in the order of each partition."""
-    ends = {place: end for place, end in log_ends(bootstrap).items() if end}
-    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "fault-tests", "log_level": 0})
-    try:
-        reader.assign([TopicPartition(topic, number, 0) for topic, number in ends])
-        left = set(ends)
-        while left:
-            messages = reader.consume(_FETCH, timeout=_SILENCE_SECONDS)
-            assert messages, f"the broker gave nothing for {_SILENCE_SECONDS} s"
-            for message in messages:
-                place = str(message.topic()), int(message.partition() or 0)
-                if place in ends and int(message.offset() or 0) >= ends[place] - 1:
-                    left.discard(place)
-                yield _fact(message)
-    finally:
-        reader.close()
+def _event(record: Record) -> tuple[str, str]:
+    """Return what makes an event one, whichever time it was delivered."""
+    return record.topic, record.named.get("ce_id", "")
 
 
-def _fact(message: Message) -> tuple[str, str, str, int | None]:
-    headers = dict(message.headers() or [])
-    sequence = _text(headers.get("ce_sequence"))
-    return (
-        str(message.topic()),
-        _text(message.key()),
-        _text(headers.get("ce_id")),
-        int(sequence) if sequence.isdecimal() else None,
-    )
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+def _sequence(record: Record) -> int | None:
+    """Return an event's number within topic and key, None of a record that tells none, as poison may."""
+    told = record.named.get("ce_sequence", "")
+    return int(told) if told.isdecimal() else None

@@ -13,13 +13,13 @@ from tests.faults.disks import Disk
 from tests.support.kafka import Kafka
 from tests.support.postgresql import OUTLIVES_A_KILL, PostgreSQL
 from tests.support.servers import free_ports
+from tests.support.suite import SERVICES
 
 Kind = Literal["sqlite-embedded", "postgresql-kafka"]
 
 SQLITE: Kind = "sqlite-embedded"
 POSTGRESQL: Kind = "postgresql-kafka"
 KINDS: tuple[Kind, ...] = (SQLITE, POSTGRESQL)
-SERVICES = ("directory", "intake", "router", "sla", "desk", "analytics")
 ADMIN_KEY = "admin-key-of-the-fault-tests-000000000"
 
 

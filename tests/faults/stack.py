@@ -22,7 +22,6 @@ from tests.faults.ground import (
     ADMIN_KEY,
     KINDS,
     POSTGRESQL,
-    SERVICES,
     SQLITE,
     Ground,
     Kind,
@@ -32,6 +31,7 @@ from tests.faults.history import ACCEPTED, History
 from tests.faults.load import feedback, note_post
 from tests.faults.numbers import Numbers
 from tests.faults.processes import Process
+from tests.support.suite import SERVICES
 
 __all__ = [
     "ADMIN_KEY",

@@ -2,18 +2,25 @@
 
 from pathlib import Path
 
+from tests.faults.counter.log import Record
 from tests.faults.figures import answer_times, percentile, reordered
 from tests.faults.history import History, accepted, lines
 
 
 def test_an_event_after_a_later_one_of_its_key_is_reordered() -> None:
-    log = [("t", "a", "e1", 1), ("t", "a", "e3", 3), ("t", "b", "e9", 1), ("t", "a", "e2", 2)]
+    log = [_record("a", 1), _record("a", 3), _record("b", 1), _record("a", 2)]
 
     assert reordered(log) == 1
 
 
 def test_an_event_delivered_again_is_not_reordered() -> None:
-    log = [("t", "a", "e1", 1), ("t", "a", "e2", 2), ("t", "a", "e1", 1)]
+    log = [_record("a", 1), _record("a", 2), _record("a", 1)]
+
+    assert reordered(log) == 0
+
+
+def test_a_record_that_tells_no_sequence_is_not_reordered() -> None:
+    log = [_record("a", 1), Record("t", 0, 1, b"a", (("ce_sequence", b"\xff"),), b""), _record("a", 2)]
 
     assert reordered(log) == 0
 
@@ -45,3 +52,8 @@ def test_a_feedback_that_was_given_two_ids_shows(tmp_path: Path) -> None:
     history.close()
 
     assert accepted(history.path) == {7: {"one", "two"}}
+
+
+def _record(key: str, sequence: int) -> Record:
+    headers = (("ce_id", f"{key}-{sequence}".encode()), ("ce_sequence", str(sequence).encode()))
+    return Record("t", 0, 0, key.encode(), headers, b"")

@@ -20,10 +20,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.suite import ADMIN_KEY, Suite, running_suite
+from tests.support.suite import ADMIN_KEY, SERVICES, Suite, running_suite
 
 EXAMPLES = int(os.environ.get("HUIYIN_FUZZ_EXAMPLES", "12"))
-SERVICES = ("directory", "intake", "router", "sla", "desk", "analytics")
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

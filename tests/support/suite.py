@@ -15,6 +15,7 @@ import httpx2
 import uuid_utils
 
 REPOSITORY = Path(__file__).parents[2]
+SERVICES = ("directory", "intake", "router", "sla", "desk", "analytics")
 ADMIN_KEY = "admin-key-of-the-journeys-0000000000"
 READY_SECONDS = 90
 
