@@ -27,6 +27,7 @@ def _burst(stage: Stage) -> None:
     """Post ten times as much for half the outage, from everybody, then from one."""
     began = datetime.now(UTC)
     offered = []
+    held_up = False
     for name, say in (("everybody", feedback), ("one_customer", _of_one_customer)):
         crowd = Load(
             stage.stack.address("intake"),
@@ -40,13 +41,25 @@ def _burst(stage: Stage) -> None:
         )
         stage.stack.history.fault("burst", by=name)
         offered.append(_offered(crowd, seconds=stage.seconds / 2))
+        held_up |= crowd.most_under_way >= _THREADS
         stage.expect("every post of the burst was answered", holds=not crowd.unanswered)
     stage.figures |= {"calm_per_second": stage.terms.rate, "burst_per_second": round(min(offered), 1)}
-    stage.expect(
-        "ten times the calm load was offered all the while", holds=min(offered) >= _TIMES * stage.terms.rate
-    )
+    judge_offer(stage, per_second=min(offered), held_up=held_up)
     _measure(stage, since=began)
     stage.recovered(stage.stack.come_to_rest(within_seconds=stage.terms.rest_seconds, waiting_below=200))
+
+
+def judge_offer(stage: Stage, *, per_second: float, held_up: bool) -> None:
+    """Record whose fault it is when less than ten times the calm load was offered.
+
+    The suite's when it has `held_up` the whole crowd, each waiting for an answer; else it is the crowd that was too slow,
+    as on a busy machine, and the burst was not played.
+    """
+    wanted = _TIMES * stage.terms.rate
+    enough = per_second >= wanted
+    stage.expect("the burst is not held up by posts that wait for an answer", holds=enough or not held_up)
+    if not enough and not held_up:
+        stage.not_played = f"the load offered {per_second:.0f} posts a second of {wanted:.0f}"
 
 
 def _offered(crowd: Load, *, seconds: float) -> float:

@@ -59,7 +59,7 @@ class Load:
 
     `say` makes a body from seed and number. Loads on one stack share its `numbers`. With many more `threads` than posts
     are ever under way at once the load is an open one: it keeps its rate however long answers take. `begun` tells how
-    many feedbacks were posted, each counted once.
+    many feedbacks were posted, each counted once, and `most_under_way` how many posts waited for an answer at once.
     """
 
     def __init__(
@@ -86,7 +86,9 @@ class Load:
             threading.Thread(target=self._post_on, name=f"customer-{number}", daemon=True)
             for number in range(threads)
         ]
+        self._under_way = 0
         self.begun = 0
+        self.most_under_way = 0
         self.unanswered: list[int] = []
 
     def start(self) -> None:
@@ -137,13 +139,23 @@ class Load:
         self, caller: Caller, number: int, body: dict[str, Any], *, expect: str = "accepted"
     ) -> None:
         for attempt in itertools.count(1):
-            answer = caller.post("/v1/feedback", body)
+            answer = self._ask(caller, body)
             note_post(self._history, answer, number=number, attempt=attempt, body=body, expect=expect)
             if answer.is_final:
                 return
             if self._giving_up.wait(_PAUSE_SECONDS[min(attempt, len(_PAUSE_SECONDS)) - 1]):
                 self.unanswered.append(number)
                 return
+
+    def _ask(self, caller: Caller, body: dict[str, Any]) -> Answer:
+        with self._lock:
+            self._under_way += 1
+            self.most_under_way = max(self.most_under_way, self._under_way)
+        try:
+            return caller.post("/v1/feedback", body)
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
 
 def note_post(

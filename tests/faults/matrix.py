@@ -30,7 +30,8 @@ _SIGNS: Final = {True: "✓", False: "✗", None: "–"}
 def table(results: Path) -> str:
     """Return the table in Markdown: one line per fault and stack, its runs taken together.
 
-    `✓` held in every run, `✗` broken in one, `–` not applicable. Figures are sums, times are the longest, commits all
+    `✓` held in every run, `✗` broken in one, `–` not applicable; `not played` where nothing broke, but a run fell short of
+    its fault. Figures are sums, times are the longest, commits all
     that were played on, with `+` where the code was not quite the commit's.
     """
     found = results_in(results)
@@ -65,7 +66,6 @@ def _grouped(results: Iterable[Result]) -> list[list[Result]]:
 def _line(runs: Sequence[Result]) -> list[str]:
     first = runs[0]
     held = [_SIGNS[_all([run["invariants"].get(name) for run in runs])] for name in _COLUMNS]
-    expected = _SIGNS[_all([each for run in runs for each in run["expectations"].values()])]
     sums = [str(sum(run["figures"].get(name) or 0 for run in runs)) for name in _HEADS[-4:]]
     times = [_longest(runs, "recovery_seconds"), _longest(runs, "accept_p99_ms")]
     return [
@@ -74,10 +74,17 @@ def _line(runs: Sequence[Result]) -> list[str]:
         str(len(runs)),
         " ".join(sorted({run.get("commit") or _SIGNS[None] for run in runs})),
         *held,
-        expected,
+        _expected(runs),
         *sums,
         *times,
     ]
+
+
+def _expected(runs: Sequence[Result]) -> str:
+    held = _all([each for run in runs for each in run["expectations"].values()])
+    if held is not False and any(run.get("not_played") for run in runs):
+        return "not played"
+    return _SIGNS[held]
 
 
 def _all(judged: Sequence[bool | None]) -> bool | None:

@@ -41,7 +41,10 @@ class Terms:
 
 @dataclass
 class Stage:
-    """What a scenario plays on. `expect` records what it must see besides the invariants, `figures` what it measured."""
+    """What a scenario plays on. `expect` records what it must see besides the invariants, `figures` what it measured.
+
+    `not_played` is why the test itself fell short of the fault: such a run is no success, and no broken promise either.
+    """
 
     stack: Stack
     load: Load
@@ -49,6 +52,7 @@ class Stage:
     dice: random.Random
     figures: dict[str, Any] = field(default_factory=dict)
     expectations: dict[str, bool] = field(default_factory=dict)
+    not_played: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -93,7 +97,8 @@ class Result:
     """What became of one run.
 
     `commit` is the code it was played on, as `revision` tells it. `invariants` holds I1 to I10 and `verify`; None is not
-    judged: nothing in this version could break it.
+    judged: nothing in this version could break it. `not_played` is why the fault was not played as its title says, None
+    when it was.
     """
 
     scenario: str
@@ -108,13 +113,14 @@ class Result:
     violations: dict[str, list[str]]
     expectations: dict[str, bool]
     figures: dict[str, Any]
+    not_played: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Return whether nothing was found wrong."""
+        """Return whether the fault was played and nothing was found wrong."""
         judged = [*self.invariants.values(), *self.expectations.values()]
         wrong = sum(self.figures[name] for name in ("lost", "doubled", "reordered"))
-        return all(each is not False for each in judged) and not wrong
+        return all(each is not False for each in judged) and not wrong and self.not_played is None
 
     def story(self) -> str:
         """Return the whole result as readable JSON."""
@@ -190,6 +196,7 @@ def _played(scenario: Scenario, stack: Stack, *, seed: int, terms: Terms) -> Res
         violations=violations,
         expectations=stage.expectations,
         figures=figures_of(stack, since=began_at) | stage.figures,
+        not_played=stage.not_played,
     )
 
 

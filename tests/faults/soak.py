@@ -132,6 +132,8 @@ def _put(lines: Sequence[Line], results: Path) -> None:
 def _tell(result: Result) -> None:
     broken = [name for name, holds in (result.invariants | result.expectations).items() if holds is False]
     what = "held" if result.ok else f"broken: {', '.join(broken) or 'feedback was lost'}"
+    if result.not_played and not broken:
+        what = f"not played: {result.not_played}"
     _say(f"{result.scenario} {result.stack} seed {result.seed}: {what} ({result.seconds:.0f} s)")
     if not result.ok:
         _say(result.story())

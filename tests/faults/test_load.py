@@ -117,6 +117,8 @@ def test_a_load_with_many_threads_keeps_its_rate_though_answers_take_long(
 
     history.close()
     assert begun[0] >= 3 * begun[1] > 0
+    assert few.most_under_way == 4
+    assert 4 < many.most_under_way < 100
 
 
 def test_a_load_that_nobody_answers_gives_up_in_time(tmp_path: Path) -> None:

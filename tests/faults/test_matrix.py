@@ -72,6 +72,15 @@ def test_an_expectation_that_failed_shows(results: Path) -> None:
     assert line["expected"] == "✗"
 
 
+def test_a_run_that_fell_short_of_its_fault_is_neither_held_nor_broken(results: Path) -> None:
+    short = result(not_played="the burst was not offered")
+
+    (line,) = rows(results, result(), short)
+    (broken,) = rows(results, short, result(expectations={"it comes back": False}))
+
+    assert (line["expected"], broken["expected"]) == ("not played", "✗")
+
+
 def test_faults_stand_in_the_order_of_their_numbers_each_stack_by_itself(results: Path) -> None:
     found = rows(results, result("F10"), result("stop"), result("F2", stack="postgresql-kafka"), result("F2"))
 

@@ -38,6 +38,7 @@ def test_a_run_in_which_everything_holds_is_good_and_what_is_not_judged_does_not
         replace(GOOD, figures={**GOOD.figures, "lost": 1}),
         replace(GOOD, figures={**GOOD.figures, "doubled": 1}),
         replace(GOOD, figures={**GOOD.figures, "reordered": 1}),
+        replace(GOOD, not_played="the burst was not offered"),
     ],
 )
 def test_one_thing_wrong_makes_a_bad_run(wrong: Result) -> None:
