@@ -20,10 +20,13 @@ class Disk:
         self._megabytes = megabytes
 
     def mount(self) -> None:
-        """Mount it on the folder, which must be empty; raises CalledProcessError where that is not allowed."""
+        """Mount it on the folder, whose content moves onto it; raises CalledProcessError where that is not allowed."""
         options = f"size={self._megabytes}m,mode=700"
         command = ["mount", "-t", "tmpfs", "-o", options, "huiyin-test", str(self.folder)]
-        subprocess.run(command, check=True, capture_output=True)
+        with tempfile.TemporaryDirectory() as aside:
+            _copy(self.folder, Path(aside))
+            subprocess.run(command, check=True, capture_output=True)
+            _copy(Path(aside), self.folder)
 
     def unmount(self) -> None:
         """Unmount it, also while files are open."""
@@ -40,6 +43,10 @@ class Disk:
     def free(self) -> None:
         """Give the room back."""
         (self.folder / _FILLER).unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", f"{source}/.", str(target)], check=True, capture_output=True)
 
 
 @cache

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from tests.faults.disks import Disk
 from tests.support.kafka import Kafka
-from tests.support.postgresql import OUTLIVES_A_KILL, PostgreSQL
+from tests.support.postgresql import OUTLIVES_A_KILL, SMALL_LOG, PostgreSQL
 from tests.support.servers import free_ports
 from tests.support.suite import SERVICES
 
@@ -27,7 +27,8 @@ class Ground:
     """Folders, servers and settings of one suite; `prepare` makes and starts them, `clear` removes them.
 
     `environment` is what every process of the suite runs with, from `prepare` on. With `disk_megabytes` there are small
-    `disks`: `broker` under the data folder, and one under each service's SQLite file.
+    `disks`: `broker` under the log, and one under each service's SQLite file, or a larger one, `postgresql`, under all of
+    the server's databases.
     """
 
     def __init__(
@@ -97,19 +98,34 @@ class Ground:
         return [tuple(line.split("|")) for line in said.splitlines()]
 
     def _mount_disks(self) -> None:
-        if self._disk_megabytes is None:
+        if self._disk_megabytes is None or self.kind == POSTGRESQL:
             return
         folders = {"broker": self.data_dir} | {name: self.database_folder(name) for name in SERVICES}
         for name, folder in folders.items():
-            disk = Disk(folder, megabytes=self._disk_megabytes)
-            disk.mount()
-            self._exit.callback(disk.unmount)
-            self.disks[name] = disk
+            self._mount(name, folder, megabytes=self._disk_megabytes)
 
     def _start_servers(self) -> None:
-        if self.kind == POSTGRESQL:
-            self.postgresql = self._exit.enter_context(PostgreSQL(options=OUTLIVES_A_KILL))
-            self.kafka = self._exit.enter_context(Kafka())
+        if self.kind != POSTGRESQL:
+            return
+        few = self._disk_megabytes
+        self.postgresql = PostgreSQL(options=(*OUTLIVES_A_KILL, *(SMALL_LOG if few else ())))
+        self._exit.push(self.postgresql)
+        self.kafka = Kafka()
+        self._exit.push(self.kafka)
+        if few:
+            self._mount("postgresql", self.postgresql.data_folder, megabytes=few * len(SERVICES))
+            self._mount("broker", self.kafka.log_folder, megabytes=few)
+            # Before its disk goes, which it could not stop in order on.
+            self._exit.callback(self.postgresql.kill)
+            self._exit.callback(self.kafka.kill)
+        self.postgresql.start()
+        self.kafka.start()
+
+    def _mount(self, name: str, folder: Path, *, megabytes: int) -> None:
+        disk = Disk(folder, megabytes=megabytes)
+        disk.mount()
+        self._exit.callback(disk.unmount)
+        self.disks[name] = disk
 
     def _settings(self) -> dict[str, str]:
         databases = f"sqlite:///{self.database_folder('{service}')}/{{service}}.db"

@@ -78,7 +78,7 @@ class Scenario:
     """A fault by its number. `play(stage)` breaks and heals.
 
     What follows is for a stack of its own: whether services run `apart`, their settings, and with `disk_megabytes` small
-    disks under the broker's store and each SQLite file.
+    disks under the log and the databases.
     """
 
     id: str

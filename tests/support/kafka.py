@@ -75,6 +75,16 @@ class Kafka:
     ) -> None:
         self._remove()
 
+    @property
+    def log_folder(self) -> Path:
+        """Return the folder of all it stores: there from the beginning, before the first start."""
+        return self.folder / "log"
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the server runs: it was started, and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the server and block until it answers metadata and coordinates groups (about four seconds)."""
         logging = f"-Dlog4j2.configurationFile={DEPLOY / 'log4j2.properties'}"
@@ -115,9 +125,7 @@ class Kafka:
 
     def _configure(self, port: int, *, controller_port: int) -> None:
         template = Template((DEPLOY / "server.properties").read_text(encoding="utf-8"))
-        text = template.safe_substitute(
-            port=port, controller_port=controller_port, log_dir=self.folder / "log"
-        )
+        text = template.safe_substitute(port=port, controller_port=controller_port, log_dir=self.log_folder)
         self._properties.write_text(text, encoding="utf-8")
 
     def _format(self) -> None:

@@ -31,6 +31,8 @@ _STANDBY_PORT = 5433
 NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=300")
 # What was committed outlives the server's own death; a power cut is not for tests to stage.
 OUTLIVES_A_KILL = ("fsync=off", "synchronous_commit=on", "max_connections=300")
+# Otherwise the write-ahead log alone takes a gigabyte before it is cut.
+SMALL_LOG = ("max_wal_size=64MB", "min_wal_size=32MB")
 
 
 class _As(TypedDict, total=False):
@@ -75,8 +77,18 @@ class PostgreSQL:
     ) -> None:
         self._remove()
 
+    @property
+    def data_folder(self) -> Path:
+        """Return the folder of all it stores: there from the beginning, before the first start."""
+        return self._data
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the server runs: it was started, and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
-        """Start the server and block until it answers."""
+        """Start the server and block until it answers; one that has ended by itself recovers."""
         self._process = self._launch(self._data)
         self._await_ready(self._process)
 
@@ -86,7 +98,7 @@ class PostgreSQL:
 
     def kill(self) -> None:
         """Kill the server as a crash would; `start` recovers."""
-        if self._process is None:
+        if self._process is None or not self.is_alive:
             return
         # A backend that outlives its postmaster for a moment would refuse the next start.
         workers = psutil.Process(self._process.pid).children(recursive=True)

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -71,11 +72,26 @@ def test_postgresql_recovers_from_a_kill_and_leaves_nothing_behind() -> None:
         server.psql("CHECKPOINT")
 
         server.kill()
+        lived = server.is_alive
         server.start()
 
         assert server.psql("SELECT count(*) FROM kept") == "0"
+        assert (lived, server.is_alive) == (False, True)
     assert not server.folder.exists()
     assert not [each for each in psutil.Process().children() if str(server.folder) in each.cmdline()]
+
+
+def test_postgresql_that_ended_by_itself_starts_again() -> None:
+    with PostgreSQL() as server:
+        pid = int((server.data_folder / "postmaster.pid").read_text().split()[0])
+        psutil.Process(pid).terminate()
+        while server.is_alive:
+            time.sleep(0.02)
+        server.kill()
+
+        server.start()
+
+        assert server.psql("SELECT 1") == "1"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the account")
