@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import BaseModel
 
-from huiyin_chassis.lean_imports import without
+from huiyin_chassis.lean_imports import models_made_on_first_use, without
 
 
 def told_by(code: str) -> str:
@@ -56,3 +57,29 @@ print("structlog" in sys.modules, "rich" in sys.modules)
 """
 
     assert told_by(code) == "True False"
+
+
+def test_a_model_defined_in_the_block_is_made_on_first_use() -> None:
+    with models_made_on_first_use():
+
+        class Late(BaseModel):
+            number: int
+
+    class Usual(BaseModel):
+        number: int
+
+    assert Late.model_config == {"defer_build": True}
+    assert Usual.model_config == {}
+    assert Late.model_validate({"number": "7"}).number == 7
+
+
+def test_a_service_starts_without_making_the_models_of_openapi_and_still_describes_itself() -> None:
+    code = """
+from huiyin_chassis.commands.serve import _begin_lean
+_begin_lean()
+from fastapi import FastAPI
+from fastapi.openapi.models import OpenAPI
+print(OpenAPI.model_config["defer_build"], FastAPI(title="late").openapi()["info"]["title"])
+"""
+
+    assert told_by(code) == "True late"

@@ -1,7 +1,7 @@
-"""Imports libraries without what they only try for, and this process has no use for.
+"""Imports libraries without what this process has no use for, or none yet.
 
 structlog looks whether rich is there, for its colourful console. With typer it is, and takes 40 ms of every start; our
-logs are JSON.
+logs are JSON. FastAPI makes the validators of its model of OpenAPI, 30 ms of every start, for a document that few ask for.
 """
 
 import sys
@@ -24,3 +24,20 @@ def without(name: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+@contextmanager
+def models_made_on_first_use() -> Iterator[None]:
+    """Let the pydantic models that are defined in the block make their validators when they are first used.
+
+    For imports of libraries that define models and use few of them; our own say `defer_build` themselves. Not for a
+    process that imports in several threads at the same time.
+    """
+    from pydantic import BaseModel, ConfigDict  # noqa: PLC0415 - not for those who only hide a package
+
+    before = BaseModel.model_config
+    BaseModel.model_config = ConfigDict(defer_build=True)
+    try:
+        yield
+    finally:
+        BaseModel.model_config = before
