@@ -97,12 +97,16 @@ def load_service(name: str) -> Service:
     installed = installed_services()
     if name not in installed:
         raise ServiceUnknown(name, sorted(installed))
-    service = installed[name].load()
-    if not isinstance(service, Service):
-        raise TypeError(f"the entry point {name} of {SERVICES_GROUP} is not a Service")
-    return service
+    return _loaded(installed[name])
 
 
 def load_services() -> list[Service]:
     """Import and return all installed services, in the order of the suite."""
-    return [load_service(name) for name in installed_services()]
+    return [_loaded(found) for found in installed_services().values()]
+
+
+def _loaded(found: EntryPoint) -> Service:
+    service = found.load()
+    if not isinstance(service, Service):
+        raise TypeError(f"the entry point {found.name} of {SERVICES_GROUP} is not a Service")
+    return service
