@@ -9,7 +9,14 @@ from uuid import UUID
 
 from huiyin_contracts.event import Envelope, Event
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, FeedbackReceived, Labels, Rating
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.sla import (
+    ScheduledClock,
+    SlaBreached,
+    SlaRetracted,
+    SlaScheduled,
+    SlaScheduledV2,
+    SlaWarned,
+)
 from huiyin_contracts.tickets import TicketProgressed, TicketRouted
 from huiyin_contracts.vocabulary import ClockState, Outcome, Step, Target, TicketStatus
 
@@ -149,22 +156,23 @@ class Story:
         return self.step(Step.ARCHIVED if satisfied else Step.REOPENED, after=after)
 
     def scheduled(
-        self, target: Target, state: ClockState, *, due: float, met: float | None = None, **changes: Any
+        self, target: Target, state: ClockState, *, due: float, met: float | None = None
     ) -> "Story":
         return self._tell(
-            SlaScheduled(
-                **{
-                    **self._clock(target, due),
-                    "state": state,
-                    "started_at": self.at(2),
-                    "met_at": None if met is None else self.at(met),
-                    "calendar": "cn",
-                    "calendar_version": "2026",
-                    "scheduled_at": self.at(met or 2),
-                    **changes,
-                }
+            SlaScheduledV2(
+                ticket_id=self.case_id,
+                department=self.department,
+                scheduled_at=self.at(met or 2),
+                clocks=(ScheduledClock(**self._scheduled(target, state, due=due, met=met)),),
             )
         )
+
+    def scheduled_before(
+        self, target: Target, state: ClockState, *, due: float, met: float | None = None
+    ) -> "Story":
+        """Tell it as the first contract did."""
+        clock = self._clock(target, due) | self._scheduled(target, state, due=due, met=met)
+        return self._tell(SlaScheduled(**clock, scheduled_at=self.at(met or 2)))
 
     def warned(self, target: Target, *, due: float, percent: int = 50) -> "Story":
         warned_at = self.at(due * percent / 100)
@@ -198,6 +206,21 @@ class Story:
             "due_at": self.at(due),
         }
 
+    def _scheduled(
+        self, target: Target, state: ClockState, *, due: float, met: float | None
+    ) -> dict[str, Any]:
+        return {
+            "target": target,
+            "cycle": self.cycle,
+            "policy": "ordinary",
+            "due_at": self.at(due),
+            "state": state,
+            "started_at": self.at(2),
+            "met_at": None if met is None else self.at(met),
+            "calendar": "cn",
+            "calendar_version": "2026",
+        }
+
     def _tell(self, event: Event) -> "Story":
         self.events.append(event)
         return self
@@ -206,7 +229,7 @@ class Story:
 def handled(case_id: str = "f-1", **changes: Any) -> Story:
     """Return a feedback that became a ticket, was answered after an hour, resolved after two and archived."""
     story = Story(case_id, **changes).received().classified().routed()
-    story.scheduled(Target.RESPONSE, ClockState.RUNNING, due=86_402)
+    story.scheduled_before(Target.RESPONSE, ClockState.RUNNING, due=86_402)
     story.step(Step.ACCEPTED, after=1800).step(Step.ANSWERED, after=3602)
     story.scheduled(Target.RESPONSE, ClockState.MET, due=86_402, met=3602)
     story.step(Step.RESOLVED, after=7202)
@@ -249,7 +272,8 @@ def _some_story(case_id: str, chance: random.Random) -> Story:
 def _work(story: Story, chance: random.Random) -> None:
     due = 4000.0
     while True:
-        story.scheduled(Target.RESPONSE, ClockState.RUNNING, due=due).warned(Target.RESPONSE, due=due)
+        begun = chance.choice([story.scheduled, story.scheduled_before])
+        begun(Target.RESPONSE, ClockState.RUNNING, due=due).warned(Target.RESPONSE, due=due)
         answered = chance.choice([due - 100, due + 100])
         story.step(Step.ANSWERED, after=answered)
         if answered > due:

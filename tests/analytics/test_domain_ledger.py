@@ -5,11 +5,12 @@ import random
 import pytest
 
 from huiyin_analytics.domain.facts import tellings
-from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, facts_of, merged
+from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, facts_of, merged, stamp
 from huiyin_contracts.event import Envelope
 from huiyin_contracts.registry import parse_event
-from huiyin_contracts.vocabulary import Outcome, Step
-from tests.analytics.stories import Story, handled, many_stories, published
+from huiyin_contracts.sla import ScheduledClock, SlaScheduledV2
+from huiyin_contracts.vocabulary import ClockState, Outcome, Step, Target
+from tests.analytics.stories import NOON, Story, handled, many_stories, published
 
 
 def ledgers_of(envelopes: list[Envelope]) -> dict[str, Ledger]:
@@ -47,6 +48,41 @@ def test_a_correction_holds_also_when_it_is_heard_first() -> None:
             facts = [fact for _, fact in tellings(event, event_id="e", sequence=1)]
             ledger = merged(ledger, facts)
         assert dict(ledger[Kind.CLASSIFIED][1])["outcome"] == "thanked"
+
+
+def test_of_two_contracts_the_later_holds_whichever_is_heard_first_and_whatever_their_numbers() -> None:
+    story = Story("f-1").routed().scheduled_before(Target.RESPONSE, ClockState.RUNNING, due=90)
+    story.scheduled_before(Target.RESPONSE, ClockState.PAUSED, due=100)
+    story.scheduled(Target.RESPONSE, ClockState.MET, due=100, met=50)
+    log = published([story])
+
+    for heard in (log, log[::-1]):
+        [clock] = [fact for fact in facts_of(ledgers_of(heard)["f-1"]) if fact.kind is Kind.CLOCK]
+        assert (clock.said["state"], clock.said["met_at"]) == ("met", stamp(story.at(50)))
+
+
+def test_each_clock_that_is_told_of_together_is_a_fact_of_its_own() -> None:
+    told = [
+        ScheduledClock(
+            target=target,
+            cycle=1,
+            policy="every",
+            due_at=NOON,
+            state=ClockState.RUNNING,
+            started_at=NOON,
+            calendar="cn",
+            calendar_version="2026",
+        )
+        for target in (Target.CLASSIFICATION, Target.RESPONSE)
+    ]
+    event = SlaScheduledV2(ticket_id="f-1", department="product", scheduled_at=NOON, clocks=told)
+
+    found = [fact for _, fact in tellings(event, event_id="e-1", sequence=1)]
+
+    assert [(fact.of, fact.said["department"]) for fact in found] == [
+        ("classification/1", None),
+        ("response/1", "product"),
+    ]
 
 
 def test_only_the_first_answer_of_a_cycle_is_kept() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from huiyin_contracts.feedback import Author, FeedbackAttached, Labels
-from huiyin_contracts.sla import SlaScheduled
+from huiyin_contracts.sla import ScheduledClock, SlaScheduled, SlaScheduledV2
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_contracts.vocabulary import (
     AttachReason,
@@ -75,10 +75,9 @@ def attached(feedback_id: str, *, ticket_id: str = "t-1", **changes: Any) -> Fee
     return FeedbackAttached(**{**fields, **changes})
 
 
-def scheduled(target: Target, due_at: datetime, **changes: Any) -> SlaScheduled:
-    """Return the event of a running clock."""
+def told_clock(target: Target, due_at: datetime, **changes: Any) -> ScheduledClock:
+    """Return a clock as an event tells it, running unless said otherwise."""
     fields: dict[str, Any] = {
-        "ticket_id": "t-1",
         "target": target,
         "policy": "ordinary",
         "due_at": due_at,
@@ -86,6 +85,15 @@ def scheduled(target: Target, due_at: datetime, **changes: Any) -> SlaScheduled:
         "started_at": NOON,
         "calendar": "cn",
         "calendar_version": "cn-1",
-        "scheduled_at": NOON,
     }
-    return SlaScheduled(**{**fields, **changes})
+    return ScheduledClock(**{**fields, **changes})
+
+
+def scheduled(*clocks: ScheduledClock, ticket_id: str = "t-1") -> SlaScheduledV2:
+    """Return the event of a case's clocks."""
+    return SlaScheduledV2(ticket_id=ticket_id, department="product", scheduled_at=NOON, clocks=clocks)
+
+
+def scheduled_before(clock: ScheduledClock, *, ticket_id: str = "t-1") -> SlaScheduled:
+    """Return the event of one clock as the first contract told it."""
+    return SlaScheduled(ticket_id=ticket_id, scheduled_at=NOON, **clock.model_dump())

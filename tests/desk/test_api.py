@@ -10,7 +10,7 @@ import pytest
 from huiyin_contracts.people import PersonChanged
 from huiyin_contracts.tickets import TicketProgressed
 from huiyin_contracts.vocabulary import Target
-from tests.desk.conftest import LABELS, NOON, attached, routed, scheduled
+from tests.desk.conftest import LABELS, NOON, attached, routed, scheduled, told_clock
 from tests.support.service import ServiceDriver, pointers
 
 
@@ -213,8 +213,8 @@ async def test_the_queue_shows_the_most_pressing_first_then_what_is_due_next(des
         routed("t-soon", priority=5),
         routed("t-urgent", priority=1),
         routed("t-quiet", priority=5),
-        scheduled(Target.RESOLUTION, NOON + timedelta(hours=48), ticket_id="t-late"),
-        scheduled(Target.RESOLUTION, NOON + timedelta(hours=2), ticket_id="t-soon"),
+        scheduled(told_clock(Target.RESOLUTION, NOON + timedelta(hours=48)), ticket_id="t-late"),
+        scheduled(told_clock(Target.RESOLUTION, NOON + timedelta(hours=2)), ticket_id="t-soon"),
     )
 
     queue = (await desk.client.get("/v1/tickets", params={"department": "logistics"})).json()["items"]

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+import pytest
+
 from huiyin_contracts.people import UnitChanged
 from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaWarned
 from huiyin_contracts.tickets import TicketProgressed
 from huiyin_contracts.vocabulary import AttachReason, ClockState, RoutingReason, Target
 from huiyin_desk.jobs import resume_tickets
-from tests.desk.conftest import NOON, attached, routed, scheduled
+from tests.desk.conftest import NOON, attached, routed, scheduled, scheduled_before, told_clock
 from tests.support.service import ServiceDriver
 
 
@@ -103,7 +105,7 @@ async def test_a_follow_up_heard_of_before_its_ticket_is_announced_once_the_tick
 
 async def test_clocks_heard_of_before_the_ticket_count_when_it_is_there(desk: ServiceDriver) -> None:
     due = NOON + timedelta(hours=24)
-    await desk.deliver(scheduled(Target.RESPONSE, due))
+    await desk.deliver(scheduled(told_clock(Target.RESPONSE, due)))
 
     await desk.deliver(routed())
 
@@ -113,8 +115,10 @@ async def test_clocks_heard_of_before_the_ticket_count_when_it_is_there(desk: Se
 async def test_an_answer_makes_the_solution_the_next_thing_due(desk: ServiceDriver) -> None:
     await desk.deliver(
         routed(),
-        scheduled(Target.RESPONSE, NOON + timedelta(hours=24)),
-        scheduled(Target.RESOLUTION, NOON + timedelta(hours=72)),
+        scheduled(
+            told_clock(Target.RESPONSE, NOON + timedelta(hours=24)),
+            told_clock(Target.RESOLUTION, NOON + timedelta(hours=72)),
+        ),
     )
 
     await desk.client.post("/v1/tickets/t-1/answer", json={"text": "soon"})
@@ -124,9 +128,9 @@ async def test_an_answer_makes_the_solution_the_next_thing_due(desk: ServiceDriv
 
 async def test_a_paused_clock_is_not_due(desk: ServiceDriver) -> None:
     due = NOON + timedelta(hours=72)
-    await desk.deliver(routed(), scheduled(Target.RESOLUTION, due))
+    await desk.deliver(routed(), scheduled(told_clock(Target.RESOLUTION, due)))
 
-    await desk.deliver(scheduled(Target.RESOLUTION, due, state=ClockState.PAUSED))
+    await desk.deliver(scheduled(told_clock(Target.RESOLUTION, due, state=ClockState.PAUSED)))
 
     assert (await ticket(desk))["due_at"] is None
 
@@ -134,7 +138,7 @@ async def test_a_paused_clock_is_not_due(desk: ServiceDriver) -> None:
 async def test_warning_breach_and_retraction_stand_in_the_timeline(desk: ServiceDriver) -> None:
     due = NOON + timedelta(hours=24)
     clock = {"ticket_id": "t-1", "target": Target.RESPONSE, "policy": "ordinary", "due_at": due}
-    await desk.deliver(routed(), scheduled(Target.RESPONSE, due))
+    await desk.deliver(routed(), scheduled(told_clock(Target.RESPONSE, due)))
 
     await desk.deliver(
         SlaWarned(**clock, percent=50, warned_at=NOON + timedelta(hours=12)),
@@ -143,7 +147,7 @@ async def test_warning_breach_and_retraction_stand_in_the_timeline(desk: Service
     overdue = (await ticket(desk))["due_at"]
     await desk.deliver(
         SlaRetracted(**clock, breach_id="b-1", met_at=NOON, retracted_at=due, reason="answered in time"),
-        scheduled(Target.RESPONSE, due, state=ClockState.MET),
+        scheduled(told_clock(Target.RESPONSE, due, state=ClockState.MET)),
     )
 
     assert overdue == "2026-11-21T04:00:00Z"
@@ -151,8 +155,36 @@ async def test_warning_breach_and_retraction_stand_in_the_timeline(desk: Service
     assert set(await kinds(desk)) >= {"sla_warned", "sla_breached", "sla_retracted"}
 
 
+@pytest.mark.parametrize("later_first", [False, True])
+async def test_a_clock_told_by_both_contracts_stands_as_the_later_one_says_whichever_comes_first(
+    desk: ServiceDriver, *, later_first: bool
+) -> None:
+    before = scheduled_before(told_clock(Target.RESPONSE, NOON + timedelta(hours=24)))
+    after = scheduled(told_clock(Target.RESPONSE, NOON + timedelta(hours=48)))
+    again = scheduled(told_clock(Target.RESPONSE, NOON + timedelta(hours=36)))
+
+    await desk.deliver(routed(), *([after, before] if later_first else [before, after]))
+    told = (await ticket(desk))["due_at"]
+    await desk.deliver(again)
+
+    assert told == "2026-11-22T04:00:00Z"
+    assert (await ticket(desk))["due_at"] == "2026-11-21T16:00:00Z"
+
+
+async def test_what_the_first_contract_told_of_other_clocks_stays(desk: ServiceDriver) -> None:
+    before = [
+        scheduled_before(told_clock(target, NOON + timedelta(hours=due)))
+        for target, due in ((Target.RESPONSE, 24), (Target.RESOLUTION, 72))
+    ]
+
+    await desk.deliver(routed(), *before)
+    await desk.deliver(scheduled(told_clock(Target.RESPONSE, NOON, state=ClockState.MET)))
+
+    assert (await ticket(desk))["due_at"] == "2026-11-23T04:00:00Z"
+
+
 async def test_the_classification_clock_is_not_the_departments_business(desk: ServiceDriver) -> None:
-    await desk.deliver(routed(), scheduled(Target.CLASSIFICATION, NOON))
+    await desk.deliver(routed(), scheduled(told_clock(Target.CLASSIFICATION, NOON)))
 
     assert (await ticket(desk))["due_at"] is None
 

@@ -12,7 +12,7 @@ from huiyin_contracts.vocabulary import AttachReason, ClockState, Target
 from huiyin_desk.app import SERVICE
 from huiyin_desk.models import ticket, ticket_clock, ticket_feedback, timeline
 from huiyin_eventbus.subscriptions import Received
-from tests.desk.conftest import NOON, attached, routed, scheduled
+from tests.desk.conftest import NOON, attached, routed, scheduled, scheduled_before, told_clock
 from tests.support import splits
 
 TABLES = (ticket, ticket_feedback, ticket_clock, timeline)
@@ -37,10 +37,13 @@ def _ticket(ticket_id: str, chance: random.Random) -> list[Event]:
         told.append(routed(ticket_id, routing=2, **moved))
     for target, due_hours in ((Target.RESPONSE, 24), (Target.RESOLUTION, 72)):
         due_at = NOON + timedelta(hours=due_hours)
-        told.append(scheduled(target, due_at, ticket_id=ticket_id))
+        clock = told_clock(target, due_at)
+        is_older = chance.random() < 0.5
+        told.append((scheduled_before if is_older else scheduled)(clock, ticket_id=ticket_id))
         if chance.random() < 0.5:
             changed = chance.choice([ClockState.MET, ClockState.PAUSED, ClockState.CANCELLED])
-            told.append(scheduled(target, due_at + timedelta(hours=1), ticket_id=ticket_id, state=changed))
+            clock = told_clock(target, due_at + timedelta(hours=1), state=changed)
+            told.append(scheduled(clock, ticket_id=ticket_id))
     if chance.random() < 0.5:
         reason = chance.choice([AttachReason.RESENT, AttachReason.FOLLOW_UP])
         told.append(attached(f"f-{ticket_id}", ticket_id=ticket_id, reason=reason))

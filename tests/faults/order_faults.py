@@ -17,7 +17,7 @@ _DELAYED: Final = (
     ("router", ("ticket.routed",)),
     ("router", ("feedback.classified", "feedback.attached")),
     ("desk", ("ticket.progressed",)),
-    ("sla", ("sla.scheduled",)),
+    ("sla", ("sla.scheduled.v2",)),
     ("sla", ("sla.breached", "sla.retracted", "sla.warned")),
 )
 

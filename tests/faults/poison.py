@@ -22,6 +22,7 @@ PUBLISHERS: Final = {
     "ticket.routed": "router",
     "ticket.progressed": "desk",
     "sla.scheduled": "sla",
+    "sla.scheduled.v2": "sla",
 }
 """Whose topics can be poisoned so that nothing but the poison itself is wrong with a record."""
 

@@ -15,7 +15,7 @@ LIVE_TOPICS = (
     "feedback.classified",
     "ticket.routed",
     "ticket.progressed",
-    "sla.scheduled",
+    "sla.scheduled.v2",
 )
 FLOODED_TOPIC = "feedback.attached"
 FLOOD = 40

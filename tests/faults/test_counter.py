@@ -1,14 +1,16 @@
 """The independent counter finds nothing wrong with a run in order, and finds each thing that is tampered with."""
 
 import ast
+import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +126,7 @@ def test_the_run_has_what_the_rules_judge(evidence: Evidence) -> None:
     topics = set(evidence.log.topics)
 
     assert {"feedback.received", "feedback.classified", "feedback.attached", "ticket.routed"} <= topics
-    assert {"ticket.progressed", "sla.scheduled", "sla.warned", "sla.breached"} <= topics
+    assert {"ticket.progressed", "sla.scheduled.v2", "sla.warned", "sla.breached"} <= topics
     assert {"reviewed", "archived", "reopened"} <= {
         record.said["step"] for record in evidence.log.of("ticket.progressed")
     }
@@ -217,13 +219,35 @@ def test_a_refused_post_that_is_stored_is_found(evidence: Evidence) -> None:
     assert "I1" in broken(replace(evidence, attempts=refused))
 
 
-@pytest.mark.parametrize("topic", ["feedback.received", "ticket.progressed", "sla.scheduled"])
+@pytest.mark.parametrize("topic", ["feedback.received", "ticket.progressed", "sla.scheduled.v2"])
 def test_a_record_lost_from_the_log_is_found(evidence: Evidence, topic: str) -> None:
     lost = first_of(evidence, topic)
 
     found = broken(with_log(evidence, (each for each in evidence.whole_log.records if each is not lost)))
 
     assert "I1" in found
+
+
+def test_what_an_older_contract_told_of_a_clock_counts_where_the_newer_was_silent_and_not_against_it(
+    evidence: Evidence,
+) -> None:
+    records = list(evidence.whole_log.records)
+    told = next(each for each in evidence.log.of("sla.scheduled.v2") if _is_met(each.said["clocks"][0]))
+    clock = {**told.said["clocks"][0], "ticket_id": told.case}
+
+    outdated = with_log(evidence, [*records, _as_before(told, {**clock, "state": "running", "met_at": None})])
+    unheard = with_log(evidence, [*records, _as_before(told, {**clock, "cycle": 99})])
+
+    assert "I4" not in broken(outdated)
+    assert "I4" in broken(unheard)
+
+
+def _is_met(clock: Mapping[str, Any]) -> bool:
+    return bool(clock["state"] == "met")
+
+
+def _as_before(record: Record, said: Mapping[str, Any]) -> Record:
+    return replace(record, topic="sla.scheduled", value=json.dumps(said).encode())
 
 
 def test_a_gap_and_a_step_back_in_a_case_are_found(evidence: Evidence) -> None:

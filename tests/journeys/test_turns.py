@@ -166,7 +166,7 @@ def test_every_event_delivered_again_changes_nothing(
 
     sent = asyncio.run(
         published_again(
-            suite.bootstrap, ["feedback.received", "ticket.routed", "ticket.progressed", "sla.scheduled"]
+            suite.bootstrap, ["feedback.received", "ticket.routed", "ticket.progressed", "sla.scheduled.v2"]
         )
     )
 

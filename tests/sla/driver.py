@@ -6,7 +6,7 @@ from typing import Any
 
 from huiyin_contracts.event import Event
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, FeedbackReceived, Labels
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaScheduledV2, SlaWarned
 from huiyin_contracts.tickets import TicketProgressed, TicketRouted
 from huiyin_contracts.vocabulary import (
     AttachReason,
@@ -18,7 +18,9 @@ from huiyin_contracts.vocabulary import (
     TicketStatus,
     Urgency,
 )
+from huiyin_sla.handlers import on_case_event
 from huiyin_sla.usecases.sweep import Swept, sweep_deadlines
+from tests.support import splits
 from tests.support.service import ServiceDriver
 
 NOON = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -142,6 +144,11 @@ class SlaDriver:
         """Hand events to the handlers in one transaction."""
         await self.service.deliver(*events)
 
+    async def deliver_together(self, *events: Event) -> None:
+        """Hand events to the one handler of case events in one call, as the bus does with those of a batch."""
+        async with self.database.writing() as tx:
+            await on_case_event(tx, splits.received(events))
+
     async def sweep(self, at: datetime, *, limit: int = 500) -> Swept:
         """Sweep once as if it were this time."""
         async with self.database.writing() as tx:
@@ -153,8 +160,21 @@ class SlaDriver:
         assert answer.status_code == 200, answer.text
         return {(item["target"], item["cycle"]): item for item in answer.json()["items"]}
 
+    async def schedules(self) -> list[SlaScheduledV2]:
+        return await self.service.published(SlaScheduledV2)
+
     async def scheduled(self) -> list[SlaScheduled]:
-        return await self.service.published(SlaScheduled)
+        """Return what was told of each clock, one by one, as the first contract did."""
+        return [
+            SlaScheduled(
+                ticket_id=event.ticket_id,
+                department=event.department,
+                scheduled_at=event.scheduled_at,
+                **clock.model_dump(),
+            )
+            for event in await self.schedules()
+            for clock in event.clocks
+        ]
 
     async def warned(self) -> list[SlaWarned]:
         return await self.service.published(SlaWarned)

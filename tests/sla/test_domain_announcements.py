@@ -140,6 +140,30 @@ def test_a_hold_that_is_reported_late_takes_the_breach_back_and_may_bring_anothe
     ]
 
 
+def test_a_classification_is_told_of_once_it_is_there_or_late_and_not_while_it_merely_waits() -> None:
+    received = fact("received", 0)
+
+    assert told([], [received], at_hour=0) == []
+    assert told([received], [fact("received", 0.2), received], at_hour=0.3) == []
+    assert told([], [received], at_hour=2) == [
+        ("Scheduled", "classification", "breached"),
+        ("Breached", "classification", "breached"),
+    ]
+    assert told([received], [received, Fact("classified", MONDAY)], at_hour=0) == [
+        ("Scheduled", "classification", "met")
+    ]
+
+
+def test_a_classification_that_only_waited_breaches_without_a_schedule_and_may_get_its_time_back() -> None:
+    now = MONDAY + hours(2)
+    waiting, late = (clock_at(at, fact("received", 0), target=Target.CLASSIFICATION) for at in (MONDAY, now))
+    moved = clock_at(now, fact("received", 1.5), target=Target.CLASSIFICATION)
+
+    assert changes([waiting], [late], now=now) == (Breached(late, detected_at=now),)
+    assert changes([late], [moved], now=now) == (Retracted(late, moved, retracted_at=now), Scheduled(moved))
+    assert changes([waiting], [moved], now=now) == ()
+
+
 def test_a_case_whose_answer_came_before_its_routing_is_told_as_met_at_once() -> None:
     answer = fact("answered", 2)
 
@@ -247,7 +271,11 @@ def test_who_only_listens_ends_with_the_truth_whatever_came_late(random: Random,
             subscriber.hear(announcement)
         before = after
 
-    assert subscriber.states == {(clock.target, clock.cycle): clock.state for clock in before}
+    assert subscriber.states == {
+        (clock.target, clock.cycle): clock.state
+        for clock in before
+        if clock.target is not Target.CLASSIFICATION or clock.state is not ClockState.RUNNING
+    }
     assert subscriber.missed == {
         (clock.target, clock.cycle): clock.due_at for clock in before if clock.breached_at
     }

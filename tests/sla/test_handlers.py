@@ -42,8 +42,47 @@ async def test_a_received_feedback_must_be_classified_within_the_hour(sla: SlaDr
     [clocks] = (await sla.clocks()).values()
     assert (clocks["target"], clocks["state"], clocks["policy"]) == ("classification", "running", "every")
     assert instant(clocks["due_at"]) == now + hours(1)
-    [event] = await sla.scheduled()
-    assert (event.ticket_id, event.due_at, event.calendar) == ("case-1", now + hours(1), "cn")
+    assert await sla.schedules() == []
+
+
+async def test_what_a_routing_starts_is_told_in_one_event_of_the_case(sla: SlaDriver) -> None:
+    await sla.deliver_together(received(), classified(), routed())
+
+    [event] = await sla.schedules()
+    assert (event.key, event.department) == ("case-1", "logistics")
+    assert [(one.target, one.state, one.due_at, one.calendar) for one in event.clocks] == [
+        ("classification", "met", NOON + hours(1), "cn"),
+        ("response", "running", NOON + hours(24), "cn"),
+        ("resolution", "running", NOON + hours(72), "cn"),
+    ]
+
+
+async def test_a_classification_is_told_of_when_it_is_there_and_not_before(sla: SlaDriver) -> None:
+    await sla.deliver(received(), classified(outcome=Outcome.TRIAGE))
+    before = await sla.schedules()
+
+    await sla.deliver(classified(at=NOON + hours(0.5), revision=2))
+    await sla.deliver(routed(at=NOON + hours(0.5)))
+
+    assert before == []
+    told = [[one.target.value for one in event.clocks] for event in await sla.schedules()]
+    assert told == [["classification"], ["response", "resolution"]]
+
+
+async def test_a_classification_that_nobody_was_told_of_breaches_and_is_told_once_it_is_there(
+    sla: SlaDriver,
+) -> None:
+    await sla.deliver(received())
+    await sla.sweep(NOON + hours(2))
+    breaches, before = await sla.breached(), await sla.schedules()
+
+    await sla.deliver(classified(at=NOON + hours(3)))
+
+    assert targets(breaches) == ["classification"]
+    assert before == []
+    [told] = await sla.scheduled()
+    assert (told.target, told.state, told.met_at) == ("classification", "breached", NOON + hours(3))
+    assert len(await sla.breached()) == 1
 
 
 @pytest.mark.parametrize(
@@ -243,14 +282,15 @@ async def test_one_batch_may_hold_many_events_of_many_cases(sla: SlaDriver) -> N
     await sla.deliver(*(routed(case) for case in cases))
 
     assert len(await stored(sla)) == 360
-    # Three started, and the routing stops the classification.
-    assert len(await sla.scheduled()) == 480
+    # What a routing stops and what it starts, together.
+    assert [len(event.clocks) for event in await sla.schedules()] == [3] * 120
 
 
 async def test_an_event_tells_the_one_that_led_to_it(sla: SlaDriver) -> None:
     await sla.deliver(routed())
 
-    rows = await sla.service.outbox_rows(topic="sla.scheduled")
+    rows = await sla.service.outbox_rows(topic="sla.scheduled.v2")
+    assert rows
     assert all("ce_causationid" in row.headers and "ce_correlationid" in row.headers for row in rows)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from huiyin_chassis.clock import utc_now
-from huiyin_contracts.sla import SlaBreached, SlaScheduled
+from huiyin_contracts.sla import SlaBreached
 from huiyin_sla import jobs, queries
 from huiyin_sla.app import SERVICE
 from huiyin_sla.settings import SlaSettings
@@ -120,7 +120,7 @@ async def test_policies_in_seconds_warn_and_breach_by_the_same_code(database_url
             ("resolution", "ordinary"),
         ]
         assert breaches[1].due_at == started + timedelta(milliseconds=90)
-        states = [(one.target.value, one.state.value) for one in await service.published(SlaScheduled)]
+        states = [(one.target.value, one.state.value) for one in await sla.scheduled()]
         assert ("classification", "met") in states
 
 

@@ -9,7 +9,7 @@ from huiyin_contracts.errors import MalformedEvent, UnknownEventType
 from huiyin_contracts.event import Envelope, Event
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, FeedbackReceived
 from huiyin_contracts.people import KeyChanged, PersonChanged, UnitChanged
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaScheduledV2, SlaWarned
 from huiyin_contracts.tickets import TicketProgressed, TicketRouted
 
 E = TypeVar("E", bound=Event)
@@ -23,6 +23,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = {
         TicketRouted,
         TicketProgressed,
         SlaScheduled,
+        SlaScheduledV2,
         SlaWarned,
         SlaBreached,
         SlaRetracted,

@@ -1,10 +1,10 @@
 """Events of the clocks: deadlines promised, warned of, missed and taken back."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
-from huiyin_contracts.event import Event
+from huiyin_contracts.event import Contract, Event
 from huiyin_contracts.vocabulary import ClockState, Identifier, Slug, Target
 
 
@@ -24,7 +24,7 @@ class _ClockEvent(Event):
 
 
 class SlaScheduled(_ClockEvent):
-    """A clock was started or changed: new due time, pause, resumption, met or cancelled."""
+    """One clock was started or changed, as told before `sla.scheduled.v2`; nothing publishes it any more."""
 
     TYPE: ClassVar[str] = "sla.scheduled"
 
@@ -34,6 +34,35 @@ class SlaScheduled(_ClockEvent):
     calendar: Slug
     calendar_version: str
     scheduled_at: AwareDatetime
+
+
+class ScheduledClock(Contract):
+    """One clock as it stands: its promise, its state and its terms."""
+
+    target: Target
+    cycle: int = 1
+    policy: Slug
+    due_at: AwareDatetime
+    state: ClockState
+    started_at: AwareDatetime
+    met_at: AwareDatetime | None = None
+    calendar: Slug
+    calendar_version: str
+
+
+class SlaScheduledV2(Event):
+    """Clocks of a case were started or changed: new due time, pause, resumption, met or cancelled."""
+
+    TYPE: ClassVar[str] = "sla.scheduled.v2"
+    PUBLISHER: ClassVar[str] = "sla"
+    KEY: ClassVar[str] = "ticket_id"
+
+    ticket_id: Identifier
+    """The case id: for the classification clock there may be no ticket yet, the feedback's id then."""
+    department: Slug | None = None
+    scheduled_at: AwareDatetime
+    clocks: Annotated[tuple[ScheduledClock, ...], Field(min_length=1)]
+    """Those that changed together, each as a whole; a later word on a clock than any `sla.scheduled`. That a classification clock starts is not told."""
 
 
 class SlaWarned(_ClockEvent):

@@ -1,7 +1,7 @@
 """Events the desk takes."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +9,7 @@ from huiyin_chassis.auth import subscribe_keys
 from huiyin_chassis.clock import utc_now
 from huiyin_contracts.feedback import FeedbackAttached
 from huiyin_contracts.people import PersonChanged, UnitChanged
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaScheduledV2, SlaWarned
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_desk.usecases import deadlines, dispatch, names
 from huiyin_eventbus.subscriptions import Received, Subscriptions
@@ -42,10 +42,14 @@ async def on_feedback_attached(tx: AsyncConnection, received: Sequence[Received[
     await dispatch.attach_feedback(tx, received, now=utc_now())
 
 
-@subscriptions.on(SlaScheduled)
-async def on_sla_scheduled(tx: AsyncConnection, received: Sequence[Received[SlaScheduled]]) -> None:
+async def on_sla_scheduled(tx: AsyncConnection, received: Sequence[Received[Any]]) -> None:
     """Sort the queue by what is due."""
     await deadlines.schedule_clocks(tx, received)
+
+
+# One handler for both: the log keeps what was told by the first contract.
+for _event in (SlaScheduled, SlaScheduledV2):
+    subscriptions.on(_event)(on_sla_scheduled)
 
 
 @subscriptions.on(SlaWarned)

@@ -148,7 +148,9 @@ async def clocks_of(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str,
 
 @cache
 def _clocks(dialect: str) -> Select[Any]:
-    return select(ticket_clock).where(_given(dialect, ticket_clock.c.ticket_id))
+    of = ticket_clock.c
+    wanted = select(of.ticket_id, of.target, of.cycle, of.state, of.due_at)
+    return wanted.where(_given(dialect, of.ticket_id))
 
 
 @cache

@@ -21,6 +21,7 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ticket.routed": ("desk", "sla", "analytics"),
     "ticket.progressed": ("router", "sla", "analytics"),
     "sla.scheduled": ("desk", "analytics"),
+    "sla.scheduled.v2": ("desk", "analytics"),
     "sla.warned": ("desk", "analytics"),
     "sla.breached": ("desk", "analytics"),
     "sla.retracted": ("desk", "analytics"),

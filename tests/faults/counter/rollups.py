@@ -142,14 +142,9 @@ class _Recount:
                     self._add_span(measure, _time(began), _time(at))
 
     def _count_clocks(self) -> None:
-        newest: dict[tuple[Any, ...], Record] = {}
-        for record in self._log.events("sla.scheduled"):
-            key = _clock(record)
-            if key not in newest or newest[key].sequence < record.sequence:
-                newest[key] = record
-        for record in newest.values():
-            if record.said["state"] == "met":
-                self._add("met", record.said["met_at"], variant=record.said["target"])
+        for (_, target, _), clock in self._newest_clocks().items():
+            if clock["state"] == "met":
+                self._add("met", clock["met_at"], variant=target)
         warned = {
             (*_clock(each), each.said["percent"]): each for each in reversed(self._log.events("sla.warned"))
         }
@@ -162,6 +157,15 @@ class _Recount:
         for key, breaches in told.items():
             if len(breaches) > retracted[key]:
                 self._add("breached", max(breaches, key=_time), variant=key[1])
+
+    def _newest_clocks(self) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
+        """Return the last word on each clock: of the older contract only where the newer never spoke of it."""
+        newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+        for topic in ("sla.scheduled", "sla.scheduled.v2"):
+            for record in sorted(self._log.events(topic), key=lambda each: each.sequence):
+                for clock in record.said.get("clocks", [record.said]):
+                    newest[record.said["ticket_id"], clock["target"], clock["cycle"]] = clock
+        return newest
 
     def _add(self, measure: str, at: str, *, variant: str = "", total: int = 0) -> None:
         cell = (measure, self.day(_time(at)), variant)

@@ -10,14 +10,23 @@ from typing import Any, Final
 from huiyin_analytics.domain.ledger import Fact, Kind, earliest, stamp
 from huiyin_contracts.event import Event
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackClassified, FeedbackReceived, Labels, Rating
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.sla import (
+    ScheduledClock,
+    SlaBreached,
+    SlaRetracted,
+    SlaScheduled,
+    SlaScheduledV2,
+    SlaWarned,
+)
 from huiyin_contracts.tickets import TicketProgressed, TicketRouted
-from huiyin_contracts.vocabulary import Outcome, Step
+from huiyin_contracts.vocabulary import Outcome, Step, Target
 
 Telling = tuple[str, Fact]
 """A case's id and a fact about it."""
 
 _UNDECIDED: Final = frozenset({Outcome.TRIAGE, Outcome.OTHER})
+_LATER_THAN_ANY: Final = 1 << 40
+"""More than any case has events: added to the ranks of a second contract, whose words hold against the first's."""
 _COUNTED_STEPS: Final = frozenset(
     {Step.ANSWERED, Step.RESOLVED, Step.REVIEWED, Step.REOPENED, Step.ARCHIVED, Step.MERGED}
 )
@@ -102,13 +111,25 @@ def _progressed(event: TicketProgressed, _id: str, _sequence: int) -> Iterator[T
 
 
 def _scheduled(event: SlaScheduled, _id: str, sequence: int) -> Iterator[Telling]:
+    yield event.ticket_id, _clock_as_told(event, department=event.department, rank=sequence)
+
+
+def _scheduled_together(event: SlaScheduledV2, _id: str, sequence: int) -> Iterator[Telling]:
+    rank = _LATER_THAN_ANY + sequence
+    for clock in event.clocks:
+        # Whether a case stands somewhere when its classification is told of is chance: it may be told with the routing.
+        department = None if clock.target is Target.CLASSIFICATION else event.department
+        yield event.ticket_id, _clock_as_told(clock, department=department, rank=rank)
+
+
+def _clock_as_told(clock: SlaScheduled | ScheduledClock, *, department: str | None, rank: int) -> Fact:
     said = {
-        "target": event.target.value,
-        "state": event.state.value,
-        "department": event.department,
-        "met_at": stamp(event.met_at) if event.met_at else None,
+        "target": clock.target.value,
+        "state": clock.state.value,
+        "department": department,
+        "met_at": stamp(clock.met_at) if clock.met_at else None,
     }
-    yield event.ticket_id, Fact(Kind.CLOCK, said, of=_clock(event), rank=sequence)
+    return Fact(Kind.CLOCK, said, of=_clock(clock), rank=rank)
 
 
 def _warned(event: SlaWarned, _id: str, _sequence: int) -> Iterator[Telling]:
@@ -135,7 +156,7 @@ def _retracted(event: SlaRetracted, event_id: str, _sequence: int) -> Iterator[T
     yield event.ticket_id, Fact(Kind.RETRACTED, {"clock": _clock(event)}, of=event_id)
 
 
-def _clock(event: SlaScheduled | SlaWarned | SlaBreached | SlaRetracted) -> str:
+def _clock(event: SlaScheduled | ScheduledClock | SlaWarned | SlaBreached | SlaRetracted) -> str:
     return f"{event.target}/{event.cycle}"
 
 
@@ -155,6 +176,7 @@ _TELLERS: Final[Mapping[type[Event], Callable[[Any, str, int], Iterator[Telling]
     TicketRouted: _routed,
     TicketProgressed: _progressed,
     SlaScheduled: _scheduled,
+    SlaScheduledV2: _scheduled_together,
     SlaWarned: _warned,
     SlaBreached: _breached,
     SlaRetracted: _retracted,

@@ -1,13 +1,13 @@
 """What sla says: due times for the queue, warnings and breaches for the timeline."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaWarned
+from huiyin_contracts.sla import SlaBreached, SlaRetracted, SlaScheduled, SlaScheduledV2, SlaWarned
 from huiyin_contracts.vocabulary import Target
 from huiyin_desk import queries
 from huiyin_desk.domain import next_due
@@ -17,18 +17,16 @@ from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
 
 
-async def schedule_clocks(tx: AsyncConnection, received: Sequence[Received[SlaScheduled]]) -> None:
-    """Take over what clocks are due when; the latest word on each clock holds."""
-    latest = {(one.event.ticket_id, one.event.target, one.event.cycle): one.event for one in received}
-    rows = [
-        _clock_row(scheduled)
-        for scheduled in latest.values()
-        if scheduled.target is not Target.CLASSIFICATION
-    ]
-    if not rows:
+async def schedule_clocks(
+    tx: AsyncConnection, received: Sequence[Received[SlaScheduled | SlaScheduledV2]]
+) -> None:
+    """Take over what clocks are due when; the latest word on each clock holds, and the later contract's is later."""
+    in_order = sorted((one.event for one in received), key=_contract)
+    latest = {row[:3]: row for scheduled in in_order for row in _clock_rows(scheduled)}
+    if not latest:
         return
-    await _PUT_CLOCKS.write(tx, sorted(rows))
-    await refresh_dues(tx, {scheduled.ticket_id for scheduled in latest.values()})
+    await _PUT_CLOCKS.write(tx, sorted(latest.values()))
+    await refresh_dues(tx, {ticket_id for ticket_id, _, _ in latest})
 
 
 async def note_warnings(tx: AsyncConnection, received: Sequence[Received[SlaWarned]]) -> None:
@@ -48,7 +46,7 @@ async def note_breaches(tx: AsyncConnection, received: Sequence[Received[SlaBrea
 
 
 async def note_retractions(tx: AsyncConnection, received: Sequence[Received[SlaRetracted]]) -> None:
-    """Write down breaches that were taken back; what the clock is instead, `sla.scheduled` tells."""
+    """Write down breaches that were taken back; what the clock is instead, `sla.scheduled.v2` tells."""
     events = [one.event for one in received if one.event.target is not Target.CLASSIFICATION]
     await record(tx, [_sla_entry(retracted, kind="sla_retracted") for retracted in events])
 
@@ -65,9 +63,20 @@ async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
         await tx.execute(_SET_DUE, changed)
 
 
-def _clock_row(scheduled: SlaScheduled) -> tuple[str, str, int, str, datetime]:
-    named = (scheduled.ticket_id, scheduled.target.value, scheduled.cycle)
-    return (*named, scheduled.state.value, scheduled.due_at)
+def _contract(scheduled: SlaScheduled | SlaScheduledV2) -> int:
+    return 2 if isinstance(scheduled, SlaScheduledV2) else 1
+
+
+def _clock_rows(
+    scheduled: SlaScheduled | SlaScheduledV2,
+) -> Iterator[tuple[str, str, int, str, datetime, int]]:
+    """Give the rows of an event's clocks, without that of the classification, which is not the desk's business."""
+    clocks = scheduled.clocks if isinstance(scheduled, SlaScheduledV2) else (scheduled,)
+    contract = _contract(scheduled)
+    for one in clocks:
+        if one.target is not Target.CLASSIFICATION:
+            named = (scheduled.ticket_id, one.target.value, one.cycle)
+            yield (*named, one.state.value, one.due_at, contract)
 
 
 def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **details: object) -> Entry:
@@ -91,9 +100,10 @@ def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **de
 _SET_DUE: Final = update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
 _PUT_CLOCKS: Final = BulkInsert(
     ticket_clock,
-    ("ticket_id", "target", "cycle", "state", "due_at"),
+    ("ticket_id", "target", "cycle", "state", "due_at", "told_by"),
     conflict=lambda put: put.on_conflict_do_update(
         index_elements=["ticket_id", "target", "cycle"],
-        set_={"state": put.excluded.state, "due_at": put.excluded.due_at},
+        set_={name: put.excluded[name] for name in ("state", "due_at", "told_by")},
+        where=put.excluded.told_by >= ticket_clock.c.told_by,
     ),
 )

@@ -20,7 +20,7 @@ _RETRACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A clock is new or changed; its state says how."""
+    """A clock is new or changed; its state says how. While a classification merely waits, nobody is told."""
 
     clock: Clock
 
@@ -100,10 +100,22 @@ def _clock_changes(told: Clock | None, clock: Clock, *, now: datetime) -> Iterat
     is_same_breach = was_breached and is_breached and told is not None and told.due_at == clock.due_at
     if told is not None and was_breached and not is_same_breach:
         yield Retracted(told, clock, now)
-    if told is None or _is_rescheduled(told, clock):
+    if _is_worth_telling(told, clock):
         yield Scheduled(clock)
     if is_breached and not is_same_breach:
         yield Breached(clock, now)
+
+
+def _is_worth_telling(told: Clock | None, clock: Clock) -> bool:
+    """Tell whether others must hear what the clock is now; that it passed its deadline is told as a breach."""
+    if _is_ours_to_watch(clock) and (told is None or _is_ours_to_watch(told)):
+        return False
+    return told is None or _is_rescheduled(told, clock)
+
+
+def _is_ours_to_watch(clock: Clock) -> bool:
+    """Tell whether nobody else waits for what a clock says: a classification that is not late yet is only swept."""
+    return clock.target is Target.CLASSIFICATION and clock.state is ClockState.RUNNING
 
 
 def _is_rescheduled(told: Clock, clock: Clock) -> bool:

@@ -142,7 +142,7 @@ def _note(case: StoredCase, notes: Sequence[Note], *, terms: Terms, now: datetim
         for each in stored
         if department != case.row.department or differs(each, case.clocks)
     ]
-    changed.outgoing += [outgoing_of(each, department=department, cause=cause, now=now) for each in told]
+    changed.outgoing += outgoing_of(told, department=department, cause=cause, now=now)
 
 
 def _warned_percent(case: StoredCase, key: ClockKey) -> int:

@@ -71,7 +71,7 @@ def _judge(case: StoredCase, *, terms: Terms, now: datetime, changed: Changed) -
         changed.outgoing += [warning_of(each, point, department=department) for point in due]
         stored.append(one)
         warnings += len(due)
-    changed.outgoing += [outgoing_of(each, department=department, cause=None, now=now) for each in told]
+    changed.outgoing += outgoing_of(told, department=department, cause=None, now=now)
     changed.clocks += [
         clock_row(each, department=department) for each in stored if differs(each, case.clocks)
     ]

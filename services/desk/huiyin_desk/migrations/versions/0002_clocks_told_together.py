@@ -1,0 +1,13 @@
+"""Which contract told of a clock: the word of `sla.scheduled.v2` holds against that of `sla.scheduled`."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("ticket_clock", sa.Column("told_by", sa.Integer, nullable=False, server_default="1"))
