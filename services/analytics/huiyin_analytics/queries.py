@@ -88,7 +88,7 @@ async def find_ledgers(tx: AsyncConnection, projection_id: int, case_ids: Iterab
     dialect = tx.dialect.name
     values = {"projection": projection_id, **bind_rows(dialect, _ID, [(case_id,) for case_id in case_ids])}
     found = await tx.execute(_ledgers(dialect), values)
-    return {row.id: row.facts for row in found}
+    return dict(tuple(row) for row in found)
 
 
 async def all_ledgers(tx: AsyncConnection, projection_id: int) -> AsyncIterator[tuple[str, Ledger]]:

@@ -1,6 +1,6 @@
 """The places of the rollup, and what they hold: sums of cases, that change by differences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -57,19 +57,12 @@ class Tally(NamedTuple):
     total: int
 
 
+Item = tuple[Cell, int]
+"""One of what a case counts for: where, and what it adds to the total there."""
 Contribution = Mapping[Cell, Tally]
-
-_NOTHING: Final = Tally(0, 0)
-
-
-def differences(before: Contribution, after: Contribution) -> Iterator[tuple[Cell, Tally]]:
-    """Give what must be added to each cell to turn one contribution into another."""
-    for cell in before.keys() | after.keys():
-        old, new = before.get(cell, _NOTHING), after.get(cell, _NOTHING)
-        if old != new:
-            yield cell, Tally(new.n - old.n, new.total - old.total)
+"""What a case adds up to, by cell."""
 
 
-def days_of(contribution: Contribution) -> set[str]:
-    """Return the days on which a case counts."""
-    return {cell.day for cell in contribution}
+def days_of(cells: Iterable[Cell]) -> set[str]:
+    """Return the days of cells."""
+    return {cell.day for cell in cells}

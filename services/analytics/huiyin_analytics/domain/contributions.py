@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huiyin_analytics.domain.buckets import bucket_of
-from huiyin_analytics.domain.cells import Cell, Contribution, Measure, Tally
-from huiyin_analytics.domain.ledger import Entry, Kind, Ledger, Said, by_kind, kind_of
+from huiyin_analytics.domain.cells import Cell, Contribution, Item, Measure, Tally
+from huiyin_analytics.domain.ledger import Entry, Facts, Kind, Ledger, by_kind, with_facts
 from huiyin_contracts.vocabulary import ClockState, Step
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -33,28 +33,37 @@ _ENDS: Final = frozenset({Step.REOPENED.value, Step.ARCHIVED.value, Step.MERGED.
 
 def contribution_of(ledger: Ledger, zone: ZoneInfo) -> Contribution:
     """Return all that a case adds to the rollup, by cell."""
-    if not ledger:
-        return {}
     facts = by_kind(ledger)
-    return _Count(facts, _place_of(facts), zone).sum_of(_PARTS)
+    sums: dict[Cell, Tally] = {}
+    for cell, total in _Count(facts, _place_of(facts), zone).items_of(_PARTS):
+        n, known = sums.get(cell, _NOTHING)
+        sums[cell] = Tally(n + 1, known + total)
+    return sums
 
 
-def contributions_apart(before: Ledger, entered: Ledger, zone: ZoneInfo) -> tuple[Contribution, Contribution]:
+def items_apart(before: Ledger, entered: Ledger, zone: ZoneInfo) -> tuple[list[Item], list[Item]]:
     """Return what a case added and what it adds with the entries entered, both without what is surely the same.
 
     Most facts change one part: what is known of the work says nothing of when the feedback came.
     """
-    after = by_kind({**before, **entered})
-    place = _place_of(after)
+    new = by_kind(entered)
     if not before:
-        return {}, _Count(after, place, zone).sum_of(_PARTS)
-    facts = by_kind(before)
-    old_place = _place_of(facts)
-    parts = _PARTS if place != old_place else _parts_of(entered)
-    return _Count(facts, old_place, zone).sum_of(parts), _Count(after, place, zone).sum_of(parts)
+        return [], _Count(new, _place_of(new), zone).items_of(_PARTS)
+    old = by_kind(before)
+    after = with_facts(old, new)
+    old_place = place = _place_of(old)
+    if not _PLACING.isdisjoint(new):
+        place = _place_of(after)
+    parts = _parts_of(new) if place == old_place else _PARTS
+    return _Count(old, old_place, zone).items_of(parts), _Count(after, place, zone).items_of(parts)
 
 
+_NOTHING: Final = Tally(0, 0)
 _UNKNOWN: Final[Mapping[str, Any]] = {}
+_PLACING: Final = frozenset(
+    {Kind.RECEIVED.value, Kind.CLASSIFIED.value, Kind.ATTACHED.value, Kind.ROUTED.value}
+)
+"""The kinds that `_place_of` reads."""
 
 
 class _Place(NamedTuple):
@@ -65,10 +74,7 @@ class _Place(NamedTuple):
     tail: tuple[str, str]
 
 
-_Facts = Mapping[str, Sequence[Said]]
-
-
-def _place_of(facts: _Facts) -> _Place:
+def _place_of(facts: Facts) -> _Place:
     classified, routed = _only(facts, Kind.CLASSIFIED), _last(facts.get(Kind.ROUTED))
     standing = routed or classified
     labels = classified or standing or _UNKNOWN
@@ -85,31 +91,31 @@ def _place_of(facts: _Facts) -> _Place:
     )
 
 
-def _only(facts: _Facts, kind: Kind) -> Mapping[str, Any] | None:
+def _only(facts: Facts, kind: Kind) -> Mapping[str, Any] | None:
     """Return what the one fact of a kind said, None when it is not known."""
     found = facts.get(kind)
-    return found[0][1] if found else None
+    return found[""] if found else None
 
 
-def _last(routings: Sequence[Said] | None) -> Mapping[str, Any] | None:
+def _last(routings: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, Any] | None:
     """Return what the newest of the routings said."""
-    return max(routings, key=_number)[1] if routings else None
+    return routings[max(routings, key=int)] if routings else None
 
 
 class _Count:
-    """Adds up one case."""
+    """Lists what one case adds."""
 
-    def __init__(self, facts: _Facts, place: _Place, zone: ZoneInfo) -> None:
+    def __init__(self, facts: Facts, place: _Place, zone: ZoneInfo) -> None:
         self._facts = facts
         self._place = place
         self._zone = zone
-        self._cells: dict[Cell, Tally] = {}
+        self._items: list[Item] = []
 
-    def sum_of(self, parts: "Iterable[_Part]") -> Contribution:
-        """Return the sum of what the ledger says in these parts."""
+    def items_of(self, parts: "Iterable[_Part]") -> list[Item]:
+        """Return what the facts add in these parts."""
         for add_part in parts:
             add_part(self)
-        return self._cells
+        return self._items
 
     def count_volumes(self) -> None:
         """Add what came in, and what became of it."""
@@ -137,8 +143,9 @@ class _Count:
 
     def count_work(self) -> None:
         """Add routings and steps."""
-        routings = [said for _, said in sorted(self._facts.get(Kind.ROUTED, ()), key=_number)]
-        steps = [said for _, said in self._facts.get(Kind.STEP, ())]
+        routed = self._facts.get(Kind.ROUTED, _UNKNOWN)
+        routings = [routed[number] for number in sorted(routed, key=int)]
+        steps = list(self._facts.get(Kind.STEP, _UNKNOWN).values())
         if routings:
             self._count_routings(routings, steps)
         if steps:
@@ -181,14 +188,15 @@ class _Count:
 
     def count_clocks(self) -> None:
         """Add deadlines kept, missed and warned of."""
-        for _, said in self._facts.get(Kind.WARNED, ()):
+        for said in self._facts.get(Kind.WARNED, _UNKNOWN).values():
             self._add_clock(Measure.WARNED, said, at=said["at"])
-        for _, said in self._facts.get(Kind.CLOCK, ()):
+        for said in self._facts.get(Kind.CLOCK, _UNKNOWN).values():
             if _has_met(said):
                 self._add_clock(Measure.MET, said, at=said["met_at"])
         breaches = self._facts.get(Kind.BREACHED)
         if breaches:
-            for said in _standing_breaches(breaches, self._facts.get(Kind.RETRACTED, ())):
+            retractions = self._facts.get(Kind.RETRACTED, _UNKNOWN)
+            for said in _standing_breaches(breaches.values(), retractions.values()):
                 self._add_clock(Measure.BREACHED, said, at=said["at"])
 
     def _add_clock(self, measure: Measure, said: Mapping[str, Any], *, at: str) -> None:
@@ -218,8 +226,7 @@ class _Count:
         cell = Cell._make(  # noqa: SLF001 - public, whatever its name looks like
             (measure, _local_day(at, self._zone), variant, bucket, *head, where, *tail)
         )
-        known = self._cells.get(cell)
-        self._cells[cell] = Tally(1, total) if known is None else Tally(known.n + 1, known.total + total)
+        self._items.append((cell, total))
 
 
 _Part = Callable[[_Count], None]
@@ -239,14 +246,16 @@ _PART_OF: Final[Mapping[str, _Part]] = {
 _PARTS: Final = tuple(dict.fromkeys(_PART_OF.values()))
 
 
-def _parts_of(ledger: Ledger) -> Iterable[_Part]:
-    parts = (_PART_OF.get(kind_of(name)) for name in ledger)
-    return dict.fromkeys(part for part in parts if part)
+def _parts_of(facts: Facts) -> Iterable[_Part]:
+    return {_PART_OF[kind] for kind in facts if kind in _PART_OF}
 
 
 def is_silent(name: str, entry: Entry) -> bool:
     """Tell whether an entry adds nothing to any rollup, whatever else is known of its case."""
-    return kind_of(name) == Kind.CLOCK and not _has_met(entry[1])
+    return name.startswith(_CLOCK) and not _has_met(entry[1])
+
+
+_CLOCK: Final = f"{Kind.CLOCK} "
 
 
 def _has_met(clock: Mapping[str, Any]) -> bool:
@@ -260,11 +269,13 @@ def _cycles(routings: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, 
     return ({1: routings[0]["at"]} if routings else {}) | reopenings
 
 
-def _standing_breaches(breaches: Iterable[Said], retractions: Iterable[Said]) -> Iterator[Mapping[str, Any]]:
+def _standing_breaches(
+    breaches: Iterable[Mapping[str, Any]], retractions: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
     """Give the last breach of each clock that was told more often than taken back."""
-    retracted = Counter(said["clock"] for _, said in retractions)
+    retracted = Counter(said["clock"] for said in retractions)
     breached: dict[str, list[Mapping[str, Any]]] = {}
-    for _, said in breaches:
+    for said in breaches:
         breached.setdefault(said["clock"], []).append(said)
     for clock, told in breached.items():
         if len(told) > retracted[clock]:
@@ -279,10 +290,6 @@ def _local_day(at: str, zone: ZoneInfo) -> str:
     except OverflowError:
         # The calendar's first and last day have no neighbour to fall on.
         return moment.date().isoformat()
-
-
-def _number(routing: Said) -> int:
-    return int(routing[0])
 
 
 def _version(said: Mapping[str, Any]) -> int:

@@ -38,8 +38,7 @@ def tellings(event: Event, *, event_id: str, sequence: int) -> Iterator[Telling]
     `sequence` orders the events of one topic and key, `event_id` recognises an event told again.
     """
     teller = _TELLERS.get(type(event))
-    if teller is not None:
-        yield from teller(event, event_id, sequence)
+    return teller(event, event_id, sequence) if teller else iter(())
 
 
 def percent_of(rating: Rating) -> int:
@@ -61,18 +60,19 @@ def _received(event: FeedbackReceived, _id: str, _sequence: int) -> Iterator[Tel
 
 
 def _classified(event: FeedbackClassified, _id: str, _sequence: int) -> Iterator[Telling]:
+    received_at = stamp(event.received_at)
     said = {
         "outcome": event.outcome.value,
         "department": event.department,
         "channel": event.channel,
         "store": event.store,
         "occurred_at": stamp(event.occurred_at),
-        "received_at": stamp(event.received_at),
+        "received_at": received_at,
         **_labels(event.labels),
     }
     yield event.feedback_id, Fact(Kind.CLASSIFIED, said, rank=event.revision)
     if event.outcome not in _UNDECIDED:
-        decided = {"at": stamp(event.classified_at), "received_at": stamp(event.received_at)}
+        decided = {"at": stamp(event.classified_at), "received_at": received_at}
         yield event.feedback_id, Fact(Kind.DECIDED, decided, rank=earliest(event.classified_at))
 
 

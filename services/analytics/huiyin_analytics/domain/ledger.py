@@ -42,11 +42,11 @@ class Fact(NamedTuple):
     @property
     def name(self) -> str:
         """Return what at most one fact of a case is called."""
-        return f"{self.kind} {self.of}" if self.of else self.kind.value
+        return _PREFIXES[self.kind] + self.of if self.of else self.kind.value
 
 
-Said = tuple[str, Mapping[str, Any]]
-"""The `of` of a fact, and what it said."""
+Facts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What is said of a case: by the value of the kind, then by `of`."""
 Entry = Sequence[Any]
 """What a ledger holds under a fact's name: its rank, and what it said."""
 Ledger = Mapping[str, Entry]
@@ -80,18 +80,24 @@ def facts_of(ledger: Ledger) -> list[Fact]:
     return [Fact(_KINDS[kind], said, of, rank) for kind, of, (rank, said) in named if kind in _KINDS]
 
 
-def by_kind(ledger: Ledger) -> dict[str, list[Said]]:
-    """Return what the facts of each kind said, by the value of the kind; each with its `of`."""
-    found: dict[str, list[Said]] = {}
+def by_kind(ledger: Ledger) -> Facts:
+    """Return what the facts of a ledger said, by kind and `of`."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name, (_, said) in ledger.items():
         kind, _, of = name.partition(" ")
-        found.setdefault(kind, []).append((of, said))
+        if kind in found:
+            found[kind][of] = said
+        else:
+            found[kind] = {of: said}
     return found
 
 
-def kind_of(name: str) -> str:
-    """Return the kind of the fact of a name."""
-    return name.partition(" ")[0]
+def with_facts(known: Facts, entered: Facts) -> Facts:
+    """Return facts with others entered beside them or in their place."""
+    both = dict(known)
+    for kind, said in entered.items():
+        both[kind] = {**both[kind], **said} if kind in both else said
+    return both
 
 
 def _outranks(entry: Entry, known: Entry) -> bool:
@@ -105,7 +111,8 @@ def _outranks(entry: Entry, known: Entry) -> bool:
 
 def stamp(at: datetime) -> str:
     """Return an instant as it stands in a fact."""
-    return at.astimezone(UTC).isoformat()
+    text = at.isoformat()
+    return text if text.endswith("+00:00") else at.astimezone(UTC).isoformat()
 
 
 def earliest(at: datetime) -> int:
@@ -114,6 +121,7 @@ def earliest(at: datetime) -> int:
 
 
 _KINDS: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
+_PREFIXES: Final[Mapping[Kind, str]] = {kind: f"{kind} " for kind in Kind}
 
 
 def _text(said: Mapping[str, Any]) -> str:

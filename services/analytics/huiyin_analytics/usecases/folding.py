@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
-from huiyin_analytics.domain.cells import CELL_COLUMNS, Cell, days_of, differences
-from huiyin_analytics.domain.contributions import contribution_of, contributions_apart, is_silent
+from huiyin_analytics.domain.cells import CELL_COLUMNS, Cell, Item, days_of
+from huiyin_analytics.domain.contributions import contribution_of, is_silent, items_apart
 from huiyin_analytics.domain.facts import Telling, tellings
 from huiyin_analytics.domain.ledger import Fact, Ledger, news
 from huiyin_analytics.errors import ProjectionMissing
@@ -35,7 +35,9 @@ async def fold_events(tx: AsyncConnection, received: Sequence[Received[Event]]) 
     if not any(each.is_live for each in projections):
         raise ProjectionMissing
     told = [
-        telling for one in received for telling in tellings(one.event, event_id=one.id, sequence=one.sequence)
+        telling
+        for one in received
+        for telling in tellings(one.event, event_id=one.envelope.id, sequence=one.envelope.sequence)
     ]
     for projection in projections:
         await fold_facts(tx, projection, told)
@@ -73,23 +75,31 @@ class _Change:
         entered = news(before, said)
         if not entered:
             return
-        after = {**before, **entered}
-        self.ledgers[case_id] = after
+        self.ledgers[case_id] = {**before, **entered}
         if all(
             is_silent(name, one) and is_silent(name, before.get(name, one)) for name, one in entered.items()
         ):
             return
-        old, new = contributions_apart(before, entered, self._zone)
-        for cell, tally in differences(old, new):
-            sums = self.cells.setdefault(cell, [0, 0])
-            sums[0] += tally.n
-            sums[1] += tally.total
-        old_days, new_days = days_of(old), days_of(new)
-        if not old_days <= new_days:
+        old, new = items_apart(before, entered, self._zone)
+        self._sum_up(old, sign=-1)
+        self._sum_up(new, sign=1)
+        self._note_days(case_id, {cell.day for cell, _ in old}, {cell.day for cell, _ in new})
+
+    def _sum_up(self, items: Iterable[Item], *, sign: int) -> None:
+        for cell, total in items:
+            sums = self.cells.get(cell)
+            if sums is None:
+                self.cells[cell] = [sign, sign * total]
+            else:
+                sums[0] += sign
+                sums[1] += sign * total
+
+    def _note_days(self, case_id: str, old: set[str], new: set[str]) -> None:
+        if not old <= new:
             # On a day that one part has left, another part may still count.
-            new_days = days_of(contribution_of(after, self._zone))
-        self.new_days += [(day, case_id) for day in new_days - old_days]
-        self.old_days += [(day, case_id) for day in old_days - new_days]
+            new = days_of(contribution_of(self.ledgers[case_id], self._zone))
+        self.new_days += [(day, case_id) for day in new - old]
+        self.old_days += [(day, case_id) for day in old - new]
 
 
 async def _save(tx: AsyncConnection, projection_id: int, change: _Change) -> None:
