@@ -23,7 +23,7 @@ from huiyin_eventbus.accounting import account
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.chores import Chores, clean_inbox
 from huiyin_eventbus.database import Database
-from huiyin_eventbus.errors import AssignmentMissing, BrokerSilent, LostOwnership
+from huiyin_eventbus.errors import AssignmentMissing, BrokerSilent, ClientDied, LostOwnership
 from huiyin_eventbus.flood import FloodGate, FloodLimits
 from huiyin_eventbus.grievances import Grievances
 from huiyin_eventbus.handling import Fate
@@ -177,7 +177,8 @@ class Consumer:
                 await self._unless_stopped(self._resumed.wait())
 
     async def _be_member(self) -> None:
-        await ensure_topics(self._kafka, self._subscriptions.topics)
+        async with self._kafka.answering():
+            await ensure_topics(self._kafka, self._subscriptions.topics)
         instance = self._settings.instance
         member = None if instance is None else f"{self._group}-{instance}"
         membership = Membership(
@@ -220,7 +221,7 @@ class Consumer:
                 if self.is_flooded:
                     return
                 await chores.do()
-            except (KafkaError, AssignmentMissing, BrokerSilent):
+            except (KafkaError, AssignmentMissing, BrokerSilent, ClientDied):
                 raise
             except LostOwnership:
                 metrics.lost_ownership_total.labels(self._group).inc()

@@ -10,6 +10,7 @@ EventBusError
 ├── BrokerSilent            the broker has not answered a fetch for too long: join anew
 ├── BrokerMoved             the broker is elsewhere now: begin anew there
 ├── ClientCancelled         the Kafka client cancelled itself under our hands
+├── ClientDied              a task of the Kafka client has ended: begin anew
 ├── DeadLetterNotFound      no dead letter has this id
 └── DeadLetterNotOpen       it was redriven or discarded already
 """
@@ -90,6 +91,10 @@ class BrokerMoved(EventBusError):
 
 class ClientCancelled(EventBusError):
     """The Kafka client was cancelled, by itself: it is of no more use."""
+
+
+class ClientDied(EventBusError):
+    """The task in which a Kafka client learns where things are has ended: it would wait for answers for ever."""
 
 
 class DeadLetterNotFound(EventBusError):

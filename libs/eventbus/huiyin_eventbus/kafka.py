@@ -9,12 +9,14 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import has_lz4
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
@@ -26,9 +28,11 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.helpers import create_ssl_context
+from aiokafka.producer.message_accumulator import MessageAccumulator
 
 import huiyin_eventbus.lost_connections  # noqa: F401  # before anything of aiokafka connects
 from huiyin_eventbus.cancellation import foreign_cancellation_as_error
+from huiyin_eventbus.errors import ClientDied
 
 _STOP_SECONDS: Final = 5
 MAX_RECORD_BYTES: Final = 1024 * 1024
@@ -41,6 +45,8 @@ log = structlog.get_logger(__name__)
 class KafkaSettings:
     """How to reach Kafka, and what a topic is made with.
 
+    `answer_timeout` is how long a broker may take to let a producer start, or to answer what is asked about topics:
+    a listener that takes connections and says nothing is given up after it.
     `locate` is asked before every new client and may know a newer address than `bootstrap`, or None.
     `security` is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, `mechanism` PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512;
     `replication` -1 leaves it to the cluster.
@@ -56,6 +62,7 @@ class KafkaSettings:
     replication: int = -1
     retention: timedelta = timedelta(days=400)
     request_timeout: timedelta = timedelta(seconds=30)
+    answer_timeout: timedelta = timedelta(seconds=10)
     session_timeout: timedelta = timedelta(seconds=10)
     heartbeat: timedelta = timedelta(seconds=3)
     rebalance_timeout: timedelta = timedelta(seconds=30)
@@ -65,6 +72,10 @@ class KafkaSettings:
     def address(self) -> str:
         """Return where Kafka is now, as far as is known."""
         return (self.locate and self.locate()) or self.bootstrap
+
+    def answering(self) -> asyncio.Timeout:
+        """Return a block that raises TimeoutError after `answer_timeout`."""
+        return asyncio.timeout(self.answer_timeout.total_seconds())
 
     def client(self) -> dict[str, Any]:
         """Return what every aiokafka client takes."""
@@ -155,15 +166,29 @@ def _check_created(topic: str, outcome: type[Exception]) -> None:
         raise outcome(topic)
 
 
+def check_client(client: AIOKafkaClient) -> None:
+    """Raise ClientDied when a client can learn nothing more: whoever asks it for metadata would wait for ever."""
+    keeper = client._sync_task  # noqa: SLF001  # nothing public tells
+    if keeper is not None and keeper.done():
+        raise ClientDied
+
+
 async def drop_producer(producer: AIOKafkaProducer) -> None:
     """Stop a producer within bounds; what one that cannot flush still holds is published by its successor."""
     if await _is_stopped(producer.stop()):
         return
     # stop() hangs in its flush, and nothing public ends the sender: it could still send when its successor does.
     with suppress(Exception):
-        producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+        _fail_waiting(producer._message_accumulator)  # noqa: SLF001
     await _is_stopped(producer._sender.close())  # noqa: SLF001
     await _is_stopped(producer.client.close())
+
+
+def _fail_waiting(accumulator: MessageAccumulator) -> None:
+    """Fail all batches, and see the errors of their queues, for which nobody waits any more."""
+    accumulator.fail_all(ProducerClosed())
+    for batch in chain.from_iterable(accumulator._batches.values()):  # noqa: SLF001
+        batch._drain_waiter.exception()  # noqa: SLF001
 
 
 async def drop_consumer(consumer: AIOKafkaConsumer) -> None:

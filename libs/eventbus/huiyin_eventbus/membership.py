@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -17,10 +18,12 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 from huiyin_eventbus import metrics
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.errors import AssignmentMissing, BrokerSilent
-from huiyin_eventbus.kafka import KafkaSettings, drop_consumer, make_consumer
+from huiyin_eventbus.kafka import KafkaSettings, check_client, drop_consumer, make_consumer
 from huiyin_eventbus.offsets import Position, move_offsets, own_partitions, read_positions
 
 Record = ConsumerRecord[bytes, bytes]
+
+_LOOK_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -95,13 +98,14 @@ class Membership(ConsumerRebalanceListener):
         """Return the next records of our partitions, None after `wait_seconds`.
 
         Raises KafkaError for trouble with the broker, AssignmentMissing when it has forgotten us, BrokerSilent when it
-        does not answer, and whatever the database raises when our positions must be looked up.
+        does not answer, ClientDied when aiokafka has come to an end, and whatever the database raises when our positions
+        must be looked up.
         """
         await self._look_up()
         self._consumer.resume(*self._consumer.paused())
         began = monotonic()
         try:
-            found = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000), max_records=limit)
+            found = await self._fetched(limit=limit, wait_seconds=wait_seconds)
         except NoOffsetForPartitionError:
             return None  # it was looked for before we sought the position
         except OffsetOutOfRangeError as error:
@@ -174,6 +178,8 @@ class Membership(ConsumerRebalanceListener):
         """Have the new partitions looked up before the next poll."""
         # Not here: aiokafka swallows what this callback raises, and the database may be out of reach.
         self._must_look = self._must_own = True
+        # Of the new partitions nothing was fetched yet: the broker has a whole session's time to answer.
+        self._quiet_since = None
         log.info("partitions_assigned", group=self._group, partitions=len(assigned))
 
     @property
@@ -210,6 +216,24 @@ class Membership(ConsumerRebalanceListener):
         async with self._database.reading() as tx:
             stored = await read_positions(tx, self._group)
         return {each: stored[each] for each in self._consumer.assignment() if each in stored}
+
+    async def _fetched(self, *, limit: int, wait_seconds: float) -> dict[TopicPartition, list[Record]]:
+        """Return what has been fetched, or nothing after `wait_seconds`.
+
+        aiokafka waits longer, and without a bound of its own, for partitions to follow those that were taken back: raises
+        AssignmentMissing when they do not come in time, ClientDied when they cannot.
+        """
+        began = monotonic()
+        while True:
+            check_client(self._consumer._client)  # noqa: SLF001  # nothing public tells
+            try:
+                async with asyncio.timeout(wait_seconds + _LOOK_SECONDS):
+                    return await self._consumer.getmany(
+                        timeout_ms=int(wait_seconds * 1000), max_records=limit
+                    )
+            except TimeoutError:
+                if monotonic() - began > self._patience_seconds:
+                    raise AssignmentMissing(self._group) from None
 
     def _expected(self, partition: TopicPartition, records: list[Record]) -> list[Record]:
         """Return the records from our position on; older ones are committed already."""

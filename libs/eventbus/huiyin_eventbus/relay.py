@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
@@ -20,9 +20,16 @@ from huiyin_eventbus.cancellation import foreign_cancellation_as_error
 from huiyin_eventbus.database import Database
 from huiyin_eventbus.errors import BrokerMoved
 from huiyin_eventbus.grievances import Grievances
-from huiyin_eventbus.kafka import KafkaSettings, drop_producer, ensure_topics, make_producer, milliseconds
+from huiyin_eventbus.kafka import (
+    KafkaSettings,
+    check_client,
+    drop_producer,
+    ensure_topics,
+    make_producer,
+    milliseconds,
+)
 from huiyin_eventbus.outbox import Backlog, outbox_backlog
-from huiyin_eventbus.packing import Pack, pack
+from huiyin_eventbus.packing import pack
 from huiyin_eventbus.publishing import BATCH, OutboxRow, outlet_of
 from huiyin_failpoints import reach
 
@@ -128,44 +135,62 @@ class Relay:
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:
         """Return once the broker has acknowledged every row; raises whatever is in the way."""
         reach("relay.before_produce")
-        async with asyncio.timeout(self._settings.deadline.total_seconds()):
-            producer = self._producer or await self._new_producer()
-            packs = pack(producer, rows, partitions=await self._partitions(producer, rows))
-            # Sent in the order of the rows, and within one partition the producer keeps it.
-            middle = len(packs) // 2
-            acknowledgements = await _send(producer, packs[:middle])
-            reach("relay.mid_batch")
-            acknowledgements += await _send(producer, packs[middle:])
-            outcomes = await self._awaited(acknowledgements)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        acknowledgements: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            async with asyncio.timeout(self._settings.deadline.total_seconds()):
+                producer = await self._useful_producer()
+                packs = pack(producer, rows, partitions=await self._partitions(producer, rows))
+                # Sent in the order of the rows, and within one partition the producer keeps it.
+                for number, each in enumerate(packs):
+                    if number == len(packs) // 2:
+                        reach("relay.mid_batch")
+                    sent = producer.send_batch(each.batch, each.topic, partition=each.partition)
+                    acknowledgements.append(await sent)
+                await self._acknowledged(producer, acknowledgements)
+        finally:
+            for acknowledgement in acknowledgements:
+                # What is given up may fail later, and the loop would tell of an error that nobody has seen.
+                acknowledgement.add_done_callback(_see_error)
         reach("relay.after_produce")
         metrics.published_total.labels(self._service).inc(len(rows))
 
-    async def _awaited(self, acknowledgements: Sequence[asyncio.Future[Any]]) -> list[Any]:
-        """Return what became of each send; raises BrokerMoved when the one they were sent to is not there any more."""
-        outcomes = asyncio.gather(*acknowledgements, return_exceptions=True)
-        if self._kafka.locate is None:
-            return await outcomes
-        while not outcomes.done():
-            await asyncio.wait({outcomes}, timeout=_LOOK_SECONDS)
-            if not outcomes.done() and self._kafka.address() != self._address:
-                outcomes.cancel()
-                raise BrokerMoved(self._address)
-        return outcomes.result()
+    async def _acknowledged(
+        self, producer: AIOKafkaProducer, acknowledgements: Sequence[asyncio.Future[RecordMetadata]]
+    ) -> None:
+        """Return once all are there; raises the error of one that failed, or why none will come any more."""
+        waiting = set(acknowledgements)
+        while waiting:
+            _, waiting = await asyncio.wait(waiting, timeout=_LOOK_SECONDS)
+            if waiting:
+                self._check_way(producer)
+        for each in acknowledgements:
+            each.result()
+
+    def _check_way(self, producer: AIOKafkaProducer) -> None:
+        if self._kafka.address() != self._address:
+            raise BrokerMoved(self._address)
+        check_client(producer.client)
 
     async def _partitions(self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> dict[str, int]:
         topics = {row.topic for row in rows}
-        await self._know_topics(topics)
-        return {topic: len(await producer.partitions_for(topic)) for topic in topics}
+        async with self._kafka.answering():
+            await self._know_topics(topics)
+            return {topic: len(await producer.partitions_for(topic)) for topic in topics}
+
+    async def _useful_producer(self) -> AIOKafkaProducer:
+        """Return the producer there is, or a new one; raises when the one there is would wait for ever."""
+        if self._producer is None:
+            return await self._new_producer()
+        self._check_way(self._producer)
+        return self._producer
 
     async def _new_producer(self) -> AIOKafkaProducer:
         self._address = self._kafka.address()
         producer = make_producer(self._kafka, name=f"{self._service}-relay")
         # Kept before it is started, so that a start that fails half-way is cleaned up too.
         self._producer = producer
-        await producer.start()
+        async with self._kafka.answering():
+            await producer.start()
         return producer
 
     async def _know_topics(self, topics: set[str]) -> None:
@@ -201,5 +226,6 @@ class Relay:
             await drop_producer(producer)
 
 
-async def _send(producer: AIOKafkaProducer, packs: Sequence[Pack]) -> list[asyncio.Future[RecordMetadata]]:
-    return [await producer.send_batch(each.batch, each.topic, partition=each.partition) for each in packs]
+def _see_error(future: asyncio.Future[RecordMetadata]) -> None:
+    if not future.cancelled():
+        future.exception()
