@@ -229,6 +229,21 @@ async def test_an_offset_that_has_moved_meanwhile_is_not_set_back(database: Data
         assert await read_positions(tx, "g") == {place: Position(5, owned[place].epoch)}
 
 
+async def test_one_partition_that_was_lost_keeps_all_from_moving(database: Database) -> None:
+    first, second = TopicPartition("probe.said", 0), TopicPartition("probe.said", 1)
+    async with database.writing() as tx:
+        owned = await own_partitions(tx, "g", {first: 0, second: 0})
+        await own_partitions(tx, "g", {second: 0})
+
+    with pytest.raises(LostOwnership):
+        async with database.writing() as tx:
+            await move_offsets(tx, "g", owned, to={first: 5, second: 7})
+
+    async with database.reading() as tx:
+        stored = await read_positions(tx, "g")
+    assert [stored[each].next_offset for each in (first, second)] == [0, 0]
+
+
 async def test_a_bug_at_the_commit_is_told_with_its_traceback_and_tried_again(bus: BusDriver) -> None:
     buggy = OutageDatabase(bus.database, outages=0, error=TypeError("a bug of ours"))
     consumer = await bus.consumer(database=buggy)

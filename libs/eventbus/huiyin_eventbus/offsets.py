@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, Final
 
 from aiokafka import TopicPartition
-from sqlalchemy import bindparam, literal, select, true, update
+from sqlalchemy import Update, bindparam, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+from sqlalchemy.sql.dml import ReturningInsert
 
 from huiyin_eventbus.columns import UtcDateTime
 from huiyin_eventbus.errors import LostOwnership
@@ -23,6 +24,7 @@ from huiyin_eventbus.tables import consumer_offset
 _table: Final = consumer_offset.c
 _OWNED: Final[Mapping[str, type]] = {"topic": str, "part": int, "start": int}
 _MOVED: Final[Mapping[str, type]] = {"topic": str, "part": int, "old": int, "new": int, "held": int}
+_MOVED_ONE: Final = tuple(f"moved_{name}" for name in _MOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,21 @@ async def move_offsets(
 
     Raises LostOwnership when one of them is no longer there: the transaction must be rolled back.
     """
-    dialect = tx.dialect.name
     rows = sorted(
         (each.topic, each.partition, positions[each].next_offset, new, positions[each].epoch)
         for each, new in to.items()
     )
-    values = {"moved_grp": group, "now": datetime.now(UTC), **bind_rows(dialect, _MOVED, rows)}
-    moved = (await tx.execute(_move(dialect), values)).all()
-    if len(moved) != len(rows):
-        raise LostOwnership(group, partitions=len(rows) - len(moved))
+    if not rows:
+        return
+    shared = {"moved_grp": group, "now": datetime.now(UTC)}
+    if tx.dialect.name == "sqlite":
+        values: Any = [{**shared, **dict(zip(_MOVED_ONE, row, strict=True))} for row in rows]
+        moved = (await tx.execute(_move_one(), values)).rowcount
+    else:
+        values = {**shared, **bind_rows(tx.dialect.name, _MOVED, rows)}
+        moved = (await tx.execute(_move_all(tx.dialect.name), values)).rowcount
+    if moved != len(rows):
+        raise LostOwnership(group, partitions=len(rows) - moved)
 
 
 async def rewind(tx: AsyncConnection, group: str, to: Mapping[TopicPartition, int]) -> None:
@@ -118,17 +126,27 @@ def _own(dialect: str) -> ReturningInsert[Any]:
 
 
 @cache
-def _move(dialect: str) -> ReturningUpdate[Any]:
-    given = rows_of(dialect, _MOVED)
+def _move_one() -> Update:
+    # SQLite compares each partition of the group with each of a list of rows, and reads the list anew each time.
+    return _moved(
+        SimpleNamespace(**{name: bindparam(given) for name, given in zip(_MOVED, _MOVED_ONE, strict=True)})
+    )
+
+
+@cache
+def _move_all(dialect: str) -> Update:
+    return _moved(rows_of(dialect, _MOVED).c)
+
+
+def _moved(given: Any) -> Update:
     return (
         update(consumer_offset)
-        .values(next_offset=given.c.new, updated_at=bindparam("now", type_=UtcDateTime))
+        .values(next_offset=given.new, updated_at=bindparam("now", type_=UtcDateTime))
         .where(
             _table.grp == bindparam("moved_grp"),
-            _table.topic == given.c.topic,
-            _table.part == given.c.part,
-            _table.next_offset == given.c.old,
-            _table.epoch == given.c.held,
+            _table.topic == given.topic,
+            _table.part == given.part,
+            _table.next_offset == given.old,
+            _table.epoch == given.held,
         )
-        .returning(_table.topic, _table.part)
     )
