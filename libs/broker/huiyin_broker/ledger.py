@@ -8,8 +8,8 @@ commit that failed, took the producer's retry for a duplicate and lost acknowled
 import json
 import sqlite3
 from collections import ChainMap
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -136,7 +136,6 @@ class Transaction:
         self.flush_rows()
         execute_many = self.connection.executemany
         gone = {partition_id for topic in self.deleted for partition_id in topic.partition_ids}
-        gone = {partition_id for topic in self.deleted for partition_id in topic.partition_ids}
         execute_many(
             "UPDATE partitions SET log_start = ?, next_offset = ?, size_bytes = ? WHERE id = ?",
             [(p.log_start, p.next_offset, p.size_bytes, p.id) for p in self.partitions.maps[0].values()],
@@ -145,7 +144,7 @@ class Transaction:
             "INSERT OR REPLACE INTO producers (partition_id, producer_id, epoch, batches, seen_at_ms)"
             " VALUES (?, ?, ?, ?, ?)",
             [
-                (*key, entry.epoch, json.dumps([astuple(batch) for batch in entry.batches]), self.now_ms)
+                (*key, entry.epoch, _as_text(entry.batches), self.now_ms)
                 for key, entry in self.producers.maps[0].items()
                 if key[0] not in gone
             ],
@@ -153,6 +152,11 @@ class Transaction:
         execute_many(
             "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", list(self.counters.maps[0].items())
         )
+
+
+def _as_text(batches: Iterable[Remembered]) -> str:
+    # Not `dataclasses.astuple`, which copies deeply: this is done for every batch that is appended.
+    return json.dumps([(each.first_sequence, each.last_sequence, each.base_offset) for each in batches])
 
 
 def load_ledger(connection: sqlite3.Connection) -> Ledger:
