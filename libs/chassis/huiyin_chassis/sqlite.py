@@ -25,6 +25,7 @@ from sqlalchemy import AdaptedConnection
 from sqlalchemy.util import await_only
 
 from huiyin_chassis.aside import Aside
+from huiyin_chassis.sqlite_inserts import execute_many
 
 LOCK_PATIENCE_SECONDS: Final = 10.0
 READ_BUDGET_SECONDS: Final = 0.005
@@ -154,12 +155,13 @@ class Cursor:
     """A cursor whose rows are all fetched when its statement is executed."""
 
     server_side: ClassVar[bool] = False
-    __slots__ = ("_connection", "_cursor", "_rows", "arraysize")
+    __slots__ = ("_changed", "_connection", "_cursor", "_rows", "arraysize")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._cursor: sqlite3.Cursor = connection.driver_connection.cursor()
         self._rows: deque[Any] = deque()
+        self._changed: int | None = None
         self.arraysize = 1
 
     @property
@@ -170,7 +172,7 @@ class Cursor:
     @property
     def rowcount(self) -> int:
         """Return how many rows were changed."""
-        return self._cursor.rowcount
+        return self._cursor.rowcount if self._changed is None else self._changed
 
     @property
     def lastrowid(self) -> int | None:
@@ -180,6 +182,7 @@ class Cursor:
     def execute(self, statement: str, parameters: Parameters | None = None) -> None:
         """Execute a statement and fetch its rows."""
         self._connection.take_turns()
+        self._changed = None
         cursor, given = self._cursor, parameters or ()
 
         def work() -> list[Any]:
@@ -188,11 +191,10 @@ class Cursor:
         self._rows = deque(self._connection.run(work, is_long=False, is_read=statement.startswith("SELECT")))
 
     def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
-        """Execute a statement with each set of parameters."""
+        """Execute a statement with each set of parameters; rows of an INSERT go several at a time."""
         self._connection.take_turns()
-        cursor = self._cursor
-        self._connection.run(
-            lambda: cursor.executemany(statement, parameters),
+        self._changed = self._connection.run(
+            lambda: execute_many(self._cursor, statement, parameters),
             is_long=len(parameters) > MOST_SETS_ON_LOOP,
             is_read=False,
         )
