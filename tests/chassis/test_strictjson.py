@@ -106,6 +106,9 @@ def test_what_is_not_json_in_utf8_is_malformed(body: bytes) -> None:
     [
         (b'{"a": {"b": 1, "b": 2}}', "#/a"),
         (b'[{"a": 1}, {"a": 1, "a": 1}]', "#/1"),
+        (b'{"\\"": 1, "\\u0022": "\\\\"}', "#"),
+        (b'{"a": "\\\\\\"\\u0022", "a": {"b": "\\""}}', "#"),
+        (b'{"a": "1e0001", "b": 1E+999}', "#/b"),
         (b'{"a": ["x", "\\u0000"]}', "#/a/1"),
         (b'{"a": "\\ud800"}', "#/a"),
         (b'{"a": "\\udc00\\ud800"}', "#/a"),
@@ -129,6 +132,17 @@ def test_a_repeated_name_is_named_and_values_are_not() -> None:
     assert pointed(b'{"a": "secret", "a": "secret"}') == {"#": 'The name "a" stands twice in this object.'}
 
 
+@given(st.dictionaries(STORABLE, SCALARS, min_size=1, max_size=5), st.booleans())
+def test_a_name_that_stands_twice_is_found_whatever_stands_beside_it(
+    members: dict[str, Any],
+    ensure_ascii: bool,  # noqa: FBT001
+) -> None:
+    written = json.dumps(members, ensure_ascii=ensure_ascii)
+    again = json.dumps(dict([members.popitem()]), ensure_ascii=not ensure_ascii)
+
+    assert list(pointed(f"{written[:-1]},{again[1:]}".encode())) == ["#"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -136,6 +150,7 @@ def test_a_repeated_name_is_named_and_values_are_not() -> None:
         b'["' + b"[{" * 100 + b'"]',
         b'["\\\\", "\\"[[", "' + b"[" * 50 + b'"]',
         b'["\\\\u0000", "\\\\ud800"]',
+        b'{"id": "1e0001", "order": "00000000000000000000", "\\"": "\\u0022\\\\"}',
         b"[-9223372036854775808, 9223372036854775807, 1.7976931348623157e308, 1e-999]",
         '["😀", "\\ud83d\\ude00"]'.encode(),
     ],
