@@ -65,6 +65,7 @@ def test_whatever_may_be_posted_becomes_an_event_that_says_the_same(said: dict[s
 
     submission = submission_of(taken, posted_by="key-1", now=NOW)
 
+    assert submission.event.model_dump_json().encode() == submission.content
     assert FeedbackReceived.model_validate_json(submission.content) == FeedbackReceived.model_validate(
         taken.model_dump() | {name: getattr(submission.event, name) for name in PUT_THERE_BY_US}
     )
