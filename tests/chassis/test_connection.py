@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from huiyin_chassis.bodies import CAME_WHOLE
 from huiyin_chassis.connection import HttpConnection, Limits
+from huiyin_chassis.requests import WholeSend
 from huiyin_chassis.server import HttpServer, connection_bound, listen
 
 SOON = timedelta(milliseconds=150)
@@ -46,6 +47,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.05)
     if path.startswith("/bytes/"):
         body = bytes(int(path.removeprefix("/bytes/")))
+    if path == "/at-once":
+        head = b"content-length: %d\r\n" % len(body)
+        assert isinstance(send, WholeSend)
+        assert send.whole(200, head, body)
+        return
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body})
 
@@ -197,6 +203,33 @@ async def test_requests_are_answered_in_order_but_not_without_end(connect: Conne
 
     assert [b"/%d" % number in answer for number, answer in enumerate(answered)] == [True] * 4
     assert 1 <= cut.count(b"HTTP/1.1 200") <= 6
+
+
+@pytest.mark.parametrize(("version", "ends"), [(b"1.1", False), (b"1.0", True)])
+async def test_a_whole_answer_is_what_its_messages_would_be(
+    connect: Connect,
+    version: bytes,
+    ends: bool,  # noqa: FBT001
+) -> None:
+    request = b"POST /at-once HTTP/%s\r\nHost: x\r\nContent-Length: 2\r\n\r\nab" % version
+
+    answer = await told(connect, request, b"" if ends else b"GET /b HTTP/1.0\r\n\r\n", pause=0.05)
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert (b"connection: close" in head) is ends
+    assert body.startswith(b"/at-once")
+    assert answer.count(b"HTTP/1.1 200") == (1 if ends else 2)
+
+
+async def test_whole_answers_come_in_the_order_of_their_requests(connect: Connect) -> None:
+    at_once = b"POST /at-once HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
+    slow = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    answered = await told(connect, slow + at_once + b"GET /last HTTP/1.0\r\n\r\n")
+
+    places = [answered.index(path) for path in (b"/wait", b"/at-once", b"/last")]
+    assert places == sorted(places)
 
 
 async def test_what_would_upgrade_is_answered_and_left(connect: Connect) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
-from httpx2 import Response
+from httpx2 import AsyncClient, Response
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, ConfigDict, Field
 from starlette import responses
@@ -16,6 +16,8 @@ from huiyin_chassis.errors import Overloaded, RouteUnfit
 from huiyin_chassis.express import express, express_routes
 from huiyin_chassis.idempotency import ReadClaim
 from huiyin_chassis.runtime import Running
+from huiyin_chassis.server import HttpServer, listen, url_of
+from huiyin_eventbus.tracing import current_traceparent
 from tests.chassis.web import ADMIN, app_of, client_of
 
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -193,6 +195,53 @@ async def test_a_request_of_the_lane_is_counted_under_its_route() -> None:
     await answers("POST", "/v1/notes", NOTE, SENT)
 
     assert counted() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(NOTE, 202), (b"{}", 422), (b"{", 400), (b'{"text": "lost"}', 500)]
+)
+async def test_whatever_becomes_of_a_request_it_is_counted_once_and_leaves_no_trace_behind(
+    content: bytes, status: int
+) -> None:
+    labels = {"service": "express", "method": "POST", "route": "/v1/notes", "status": str(status)}
+    before = REGISTRY.get_sample_value("huiyin_http_request_seconds_count", labels) or 0.0
+
+    await answers("POST", "/v1/notes", content, SENT)
+
+    assert REGISTRY.get_sample_value("huiyin_http_request_seconds_count", labels) == before + 1
+    assert REGISTRY.get_sample_value("huiyin_http_requests_in_flight", {"service": "express"}) == 0
+    assert current_traceparent() is None
+
+
+async def test_an_ordinary_request_goes_on_in_its_callers_trace() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    lane, _ = await answers(
+        "POST", "/v1/notes", NOTE, SENT | {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    )
+
+    assert lane.headers["x-trace-id"] == trace
+
+
+async def test_over_a_socket_the_answer_is_the_same() -> None:
+    told = []
+    for app in APPS:
+        bound = listen("127.0.0.1", 0)
+        server = HttpServer(app, bound)
+        await server.start()
+        async with AsyncClient(base_url=url_of(bound), trust_env=False) as client:
+            told.append([await client.post("/v1/notes", content=NOTE, headers=SENT) for _ in range(2)])
+        await server.stop()
+
+    lane, usual = ([without_date(answer) for answer in each] for each in told)
+    assert lane == usual
+    assert [status for status, _, _ in lane] == [202, 202]
+
+
+def without_date(answer: Response) -> tuple[int, dict[str, str], bytes]:
+    """Return all of an answer but its trace, its time and the name of its service."""
+    assert answer.headers.pop("date")
+    return essence(answer)
 
 
 def test_both_ways_are_described_alike() -> None:

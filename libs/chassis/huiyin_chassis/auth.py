@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
+from starlette.types import Scope
 
 from huiyin_chassis.clock import utc_now
 from huiyin_chassis.headers import header_of
@@ -38,17 +39,17 @@ _PRINCIPAL: Final = "huiyin.principal"
 """Where a request's scope keeps its principal, so that a key is looked up and counted once."""
 
 
-async def authenticate(request: Request) -> Principal:
+async def authenticate(scope: Scope) -> Principal:
     """Return the principal of a request, for doors that cannot use `require`.
 
     Raises one and the same 401 Refusal for a missing, malformed, unknown, revoked or expired key, and a 429 when the
     key has a rate and is over it.
     """
-    known: Principal | None = request.scope.get(_PRINCIPAL)
+    known: Principal | None = scope.get(_PRINCIPAL)
     if known is not None:
         return known
-    ring: KeyRing = request.app.state.keys
-    key = _bearer_key(request)
+    ring: KeyRing = scope["app"].state.keys
+    key = _bearer_key(scope)
     principal = await ring.find(key, now=utc_now()) if key else None
     if principal is None:
         detail = "Send a valid API key as `Authorization: Bearer KEY`."
@@ -57,12 +58,12 @@ async def authenticate(request: Request) -> Principal:
     if wait_seconds > 0:
         headers = {"Retry-After": str(int(wait_seconds) + 1)}
         raise Refusal(429, "This key has used up its requests for now.", headers=headers)
-    request.scope[_PRINCIPAL] = principal
+    scope[_PRINCIPAL] = principal
     return principal
 
 
-def _bearer_key(request: Request) -> str:
-    kind, _, key = (header_of(request.scope, b"authorization") or "").partition(" ")
+def _bearer_key(scope: Scope) -> str:
+    kind, _, key = (header_of(scope, b"authorization") or "").partition(" ")
     if kind.lower() != "bearer":
         return ""
     # Any string can be a key, and headers arrive as bytes that Starlette reads as Latin-1.
@@ -87,7 +88,7 @@ class Requirement:
 
     async def __call__(self, request: Request) -> Principal:
         """Return the principal, or raise a 401, 403 or 429 Refusal."""
-        principal = await authenticate(request)
+        principal = await authenticate(request.scope)
         demand(principal, self.scopes)
         return principal
 
@@ -103,14 +104,14 @@ def require(*scopes: str) -> Any:
     return Depends(Requirement(scopes))
 
 
-async def admit(request: Request) -> None:
+async def admit(scope: Scope) -> None:
     """Check the caller against what the endpoint requires, before its body is read or a transaction opens.
 
     Endpoints may name their dependencies in any order; a caller without a key must not take a write lock first.
     """
-    requirement = requirement_of(request.scope.get("route"))
+    requirement = requirement_of(scope.get("route"))
     if requirement is not None:
-        demand(await authenticate(request), requirement.scopes)
+        demand(await authenticate(scope), requirement.scopes)
 
 
 _REQUIREMENTS: Final[dict[Callable[..., Any], Requirement | None]] = {}

@@ -5,13 +5,12 @@ key are refused before a byte is read. Source: RFC 9110 §15.5 (status codes).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message as MimeHeader
 from typing import Any, Final, NoReturn, TypeVar
 
 from fastapi import params
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from huiyin_chassis.auth import admit
@@ -67,13 +66,14 @@ class BodyGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, with its body guarded."""
-        if scope["type"] != "http" or not _has_body(scope):
+        if scope["type"] != "http" or not has_body(scope):
             await self.app(scope, receive, send)
             return
         await self.app(scope, GuardedBody(scope, receive, self.body_seconds), send)
 
 
-def _has_body(scope: Scope) -> bool:
+def has_body(scope: Scope) -> bool:
+    """Tell whether a request says that it has a body."""
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
         for name, value in scope["headers"]
@@ -81,12 +81,25 @@ def _has_body(scope: Scope) -> bool:
 
 
 class GuardedBody:
-    """The `receive` of one request; endpoints that take JSON can have the checked document instead."""
+    """The `receive` of one request; endpoints that take JSON can have the checked document instead.
 
-    def __init__(self, scope: Scope, receive: Receive, body_seconds: float) -> None:
+    `rule` is the endpoint's, where that is known before its route is in the scope.
+    """
+
+    __slots__ = ("_body_seconds", "_known_rule", "_receive", "_received_bytes", "_rule", "_scope", "_whole")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        body_seconds: float = BODY_SECONDS,
+        *,
+        rule: BodyRule | None = None,
+    ) -> None:
         self._scope = scope
         self._receive = receive
         self._body_seconds = body_seconds
+        self._known_rule = rule
         self._rule: BodyRule | None = None
         self._received_bytes = 0
         self._whole: Message | None = None
@@ -116,8 +129,8 @@ class GuardedBody:
 
     async def _admit(self) -> BodyRule:
         scope = self._scope
-        await admit(Request(scope))
-        rule = _rule_of(scope)
+        await admit(scope)
+        rule = self._known_rule or rule_of(scope.get("route"), scope.get("endpoint"))
         encoding = header_of(scope, b"content-encoding")
         if encoding is not None and encoding.lower() != "identity":
             raise Refusal(415, "Compressed bodies are not taken.", headers={"Accept-Encoding": "identity"})
@@ -129,18 +142,25 @@ class GuardedBody:
         return rule
 
     async def _whole_json(self, rule: BodyRule) -> tuple[Message, Any]:
-        chunks: list[bytes] = []
-        more_body = True
         deadline = asyncio.get_running_loop().time() + self._body_seconds
-        while more_body:
-            message = await self._next(rule, deadline=deadline)
-            if message["type"] != "http.request":
-                return message, None
-            chunks.append(message.get("body", b""))
-            more_body = message.get("more_body", False)
-        body = b"".join(chunks)
+        message = await self._next(rule, deadline=deadline)
+        if message.get("more_body", False):
+            message = await self._joined(message, rule, deadline)
+        if message["type"] != "http.request":
+            return message, None
+        body = message.get("body", b"")
         document = check_json(body) if body else None
         return {"type": "http.request", "body": body, "more_body": False}, document
+
+    async def _joined(self, first: Message, rule: BodyRule, deadline: float) -> Message:
+        """Return a message with the whole of a body that comes in parts."""
+        chunks, message = [first.get("body", b"")], first
+        while message.get("more_body", False):
+            message = await self._next(rule, deadline=deadline)
+            if message["type"] != "http.request":
+                return message
+            chunks.append(message.get("body", b""))
+        return {"type": "http.request", "body": b"".join(chunks)}
 
     async def _next(self, rule: BodyRule, *, deadline: float | None = None) -> Message:
         if CAME_WHOLE in self._scope:
@@ -162,11 +182,12 @@ class GuardedBody:
             raise Refusal(408, "The body did not arrive in time.", headers=headers) from None
 
 
-def _rule_of(scope: Mapping[str, Any]) -> BodyRule:
-    rule: BodyRule | None = getattr(scope.get("endpoint"), "body_rule", None)
+def rule_of(route: object, endpoint: object) -> BodyRule:
+    """Return the rule for the body of a route's requests."""
+    rule: BodyRule | None = getattr(endpoint, "body_rule", None)
     if rule is not None:
         return rule
-    field = getattr(scope.get("route"), "body_field", None)
+    field = getattr(route, "body_field", None)
     return BodyRule(is_json=field is not None and not isinstance(field.field_info, params.Form))
 
 

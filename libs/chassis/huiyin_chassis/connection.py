@@ -20,7 +20,7 @@ from huiyin_chassis import metrics
 from huiyin_chassis.bodies import CAME_WHOLE, KIB, MIB
 from huiyin_chassis.joined import JoinedWrites
 from huiyin_chassis.problems import PROBLEM_SLUG, RETRY_AFTER_SECONDS, problem_response, slug_of_status
-from huiyin_chassis.requests import SECURITY_HEADERS
+from huiyin_chassis.requests import SECURITY_HEADERS, WholeSend
 from huiyin_eventbus.tracing import new_traceparent, traced
 
 _DOOR: Final = "http"
@@ -139,6 +139,7 @@ class HttpConnection(HttpToolsProtocol):
                 send = self._parting(cycle, send)
             else:
                 scope[CAME_WHOLE] = True
+                send = _Sender(cycle, self._joined)
             await app(scope, receive, send)
 
         super()._start_asgi_task(cycle, answer)
@@ -286,6 +287,39 @@ class HttpConnection(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._reading_timer = None
+
+
+class _Sender(WholeSend):
+    """The `send` of a request that has come whole; can take a whole answer in one go."""
+
+    __slots__ = ("_cycle", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle, transport: JoinedWrites) -> None:
+        self._cycle = cycle
+        self._transport = transport
+
+    async def __call__(self, message: Any) -> None:
+        """Send one message."""
+        await self._cycle.send(message)
+
+    def whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """Send what the two messages would, in one write; false while the client does not read."""
+        cycle = self._cycle
+        if cycle.flow.write_paused:
+            return False
+        if cycle.disconnected:
+            return True
+        parts = [STATUS_LINE[status]]
+        parts += [b"%s: %s\r\n" % field for field in cycle.default_headers]
+        parts += (head, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self._transport.write_now(b"".join(parts))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
 
 
 def limited(limits: Limits) -> type[HttpConnection]:

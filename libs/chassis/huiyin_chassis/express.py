@@ -8,11 +8,12 @@ cost some 70 µs per request more (why a lane: `docs/adr/0005-proof-and-speed.md
 Not for endpoints that open a transaction, stream, or take parameters from path, query or cookies.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
-from fastapi import params
+from fastapi import FastAPI, params
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
@@ -21,15 +22,20 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from huiyin_chassis.bodies import GuardedBody, NoDocument
+from huiyin_chassis.bodies import GuardedBody, NoDocument, has_body, rule_of
 from huiyin_chassis.errors import RouteUnfit
 from huiyin_chassis.headers import header_of
+from huiyin_chassis.requests import DEFAULT_HEADERS, SECURITY_HEADERS, RequestFrame, WholeSend
+from huiyin_eventbus.tracing import child_of, new_traceparent, traced
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-_JSON_TYPE: Final = (b"content-type", b"application/json")
+_CONSTANT_HEADERS: Final = ((b"content-type", b"application/json"), *SECURITY_HEADERS, *DEFAULT_HEADERS)
+_HEAD: Final = b"content-length: %%s\r\n%sx-trace-id: %%s\r\n" % b"".join(
+    b"%s: %s\r\n" % header for header in _CONSTANT_HEADERS
+)
 
 
 def express(endpoint: Endpoint) -> Endpoint:
@@ -62,26 +68,34 @@ def _may_be_marked(route: BaseRoute) -> bool:
 
 
 class ExpressLane:
-    """ASGI middleware inside `BodyGuard` that answers ordinary requests to marked endpoints by itself.
+    """Answers ordinary requests to marked endpoints by itself, with all the guards of the app's own middlewares.
 
-    `routes` are those of `express_routes`, `handlers` the app's exception handlers.
+    `routes` are those of `express_routes`, `usual` is the app's own way to answer. `covered` are the dependencies that the
+    lane stands for: it knows no query, and asks for the caller's key before it reads a body.
     """
 
     def __init__(
-        self, app: ASGIApp, *, routes: Iterable[RouteContext], handlers: Mapping[Any, ExceptionHandler]
+        self,
+        app: FastAPI,
+        *,
+        usual: ASGIApp,
+        routes: Iterable[RouteContext],
+        service: str,
+        covered: Collection[Callable[..., Any]] = (),
     ) -> None:
-        self.app = app
+        frame = RequestFrame(usual, service=service)
         self._doors = {
-            (method, route.path): ExceptionMiddleware(_Door(route, usual=app), handlers=handlers)
+            (method, route.path): _Door(route, app=app, frame=frame, covered=covered)
             for route in routes
             for method in route.methods or ()
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
-        # Only requests with a body are guarded.
-        door = self._doors.get((scope["method"], scope["path"])) if isinstance(receive, GuardedBody) else None
-        await (door or self.app)(scope, receive, send)
+    def door_of(self, scope: Scope) -> ASGIApp | None:
+        """Return what answers a request that may be an ordinary one, None for any other."""
+        if scope["type"] != "http" or scope["query_string"]:
+            return None
+        door = self._doors.get((scope["method"], scope["path"]))
+        return door if door is not None and has_body(scope) else None
 
 
 class _Unusual(Exception):
@@ -91,39 +105,72 @@ class _Unusual(Exception):
 class _Door:
     """One marked endpoint as an ASGI application."""
 
-    def __init__(self, route: RouteContext, *, usual: ASGIApp) -> None:
-        self._usual = usual
+    def __init__(
+        self,
+        route: RouteContext,
+        *,
+        app: FastAPI,
+        frame: RequestFrame,
+        covered: Collection[Callable[..., Any]],
+    ) -> None:
+        self._app = app
+        self._frame = frame
         self._route = route.original_route
         self._endpoint: Any = route.endpoint
+        self._rule = rule_of(self._route, self._endpoint)
         self._status = route.status_code or 200
         self._model: type[BaseModel] = route.response_model
         self._leaves_out_none: bool = route.response_model_exclude_none
         [body] = route.dependant.body_params
         self._body_name = body.name
         self._validate = TypeAdapter(body.field_info.annotation).validator.validate_python
-        self._dependencies = [_Dependency(each) for each in route.dependant.dependencies]
+        self._dependencies = [
+            _Dependency(each) for each in route.dependant.dependencies if each.call not in covered
+        ]
         self._with_headers = [each for each in self._dependencies if each.takes_headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose body and headers keep their rules, and hand on any other."""
-        assert isinstance(receive, GuardedBody)  # noqa: S101  # the lane takes no other
-        scope["route"], scope["endpoint"] = self._route, self._endpoint
+        started_at = perf_counter()
+        scope["app"], scope["route"], scope["endpoint"] = self._app, self._route, self._endpoint
+        body = GuardedBody(scope, receive, rule=self._rule)
+        traceparent = child_of(header_of(scope, b"traceparent")) or new_traceparent()
+        self._frame.in_flight.inc()
         try:
-            post = self._validate(await receive.document())
-            arguments = {self._body_name: post} | await self._given(Request(scope, receive))
-        except (NoDocument, ValidationError, _Unusual):
-            await self._usual(scope, receive, send)
-            return
-        answer = await self._endpoint(**arguments)
-        if isinstance(answer, Response):
-            await answer(scope, receive, send)
-        else:
-            await self._send(answer, send)
+            with traced(traceparent):
+                answer = await self._answer(scope, body)
+                if isinstance(answer, bytes):
+                    await self._send(answer, traceparent, send)
+                    self._frame.count(scope, self._status, started_at=started_at)
+                else:
+                    await self._frame.answer(answer, scope, body, send, started_at=started_at)
+                return
+        except _Unusual:
+            pass  # handed on below, outside of the trace and the count: both are the frame's of the usual way
+        finally:
+            self._frame.in_flight.dec()
+        await self._frame.app(scope, body, send)
 
-    async def _given(self, request: Request) -> dict[str, Any]:
+    async def _answer(self, scope: Scope, body: GuardedBody) -> ASGIApp | bytes:
+        """Return the body of an ordinary answer, or what gives another. Raises _Unusual for a request to hand on."""
+        try:
+            arguments = await self._arguments(scope, body)
+            answer = await self._endpoint(**arguments)
+            return answer if isinstance(answer, Response) else self._encoded(answer)
+        except _Unusual:
+            raise
+        except Exception as error:  # noqa: BLE001  # answered as the app answers it, or by the frame
+            return ExceptionMiddleware(_Failed(error), handlers=self._app.exception_handlers)
+
+    async def _arguments(self, scope: Scope, body: GuardedBody) -> dict[str, Any]:
+        try:
+            post = self._validate(await body.document())
+        except (NoDocument, ValidationError):
+            raise _Unusual from None
+        request = Request(scope, body)
         # All headers first: once a dependency has run, the request can no longer be handed on.
         headers = {each: each.headers_of(request) for each in self._with_headers}
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = {self._body_name: post}
         for dependency in self._dependencies:
             value = dependency.call(request, headers.get(dependency, {}))
             if dependency.is_async:
@@ -132,13 +179,28 @@ class _Door:
                 given[dependency.name] = value
         return given
 
-    async def _send(self, answer: BaseModel, send: Send) -> None:
+    def _encoded(self, answer: BaseModel) -> bytes:
         if type(answer) is not self._model:
             raise TypeError(f"{self._endpoint.__name__} answered no {self._model.__name__}")
-        body = answer.__pydantic_serializer__.to_json(answer, exclude_none=self._leaves_out_none)
-        headers = [(b"content-length", b"%d" % len(body)), _JSON_TYPE]
+        return answer.__pydantic_serializer__.to_json(answer, exclude_none=self._leaves_out_none)
+
+    async def _send(self, body: bytes, traceparent: str, send: Send) -> None:
+        length, trace = b"%d" % len(body), traceparent[3:35].encode()
+        if isinstance(send, WholeSend) and send.whole(self._status, _HEAD % (length, trace), body):
+            return
+        headers = [(b"content-length", length), *_CONSTANT_HEADERS, (b"x-trace-id", trace)]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+class _Failed:
+    """An ASGI application that raises what an endpoint has raised."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise self._error
 
 
 class _Dependency:

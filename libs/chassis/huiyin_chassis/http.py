@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from huiyin_chassis import consumers, operations
 from huiyin_chassis.auth import KeyRing, admit
@@ -63,8 +63,26 @@ def create_suite_app(apps: Mapping[str, FastAPI], *, healths: Mapping[str, Healt
     return Front({segments: apps[service.name] for segments, service in owned.items()}, shared=shared)
 
 
-def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> FastAPI:
-    app = FastAPI(
+class _App(FastAPI):
+    """FastAPI, met only by requests that do not take the express lane: its layers alone cost a request 30 µs."""
+
+    _lane: ExpressLane | None = None
+
+    def open_lane(self, *, service: str) -> None:
+        """Let ordinary requests to the marked endpoints of a service's router pass."""
+        routes = express_routes(self.routes)
+        if routes:
+            usual = super().__call__
+            self._lane = ExpressLane(self, usual=usual, routes=routes, service=service, covered={_enter})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        door = self._lane.door_of(scope) if self._lane is not None else None
+        await (door or super().__call__)(scope, receive, send)
+
+
+def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> _App:
+    app = _App(
         title=f"Huiyin {name}",
         version=version("huiyin"),
         openapi_url=None,
@@ -80,13 +98,12 @@ def _bare_app(name: str, *, problems: Mapping[type[Exception], int]) -> FastAPI:
     return app
 
 
-def _add_frame(app: FastAPI, name: str) -> None:
+def _add_frame(app: _App, name: str) -> None:
     # The last one added is the outermost.
-    if not is_exporting():  # FastAPI's spans are made where the lane does not pass
-        routes = express_routes(app.routes)
-        app.add_middleware(ExpressLane, routes=routes, handlers=app.exception_handlers)
     app.add_middleware(BodyGuard)
     app.add_middleware(RequestFrame, service=name)
+    if not is_exporting():  # FastAPI's spans are made where the lane does not pass
+        app.open_lane(service=name)
 
 
 def _add_operations(
@@ -112,7 +129,7 @@ def _always_well() -> Health:
 
 async def _enter(request: Request) -> None:
     """Check the caller and the names of query parameters before anything else is opened; one dependency is cheaper."""
-    await admit(request)
+    await admit(request.scope)
     if request.scope["query_string"]:
         _check_parameters(request)
 

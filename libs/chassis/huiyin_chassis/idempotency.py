@@ -183,7 +183,7 @@ async def read_claim(
     key = parse_key(idempotency_key)
     if key is None:
         return None
-    principal = await authenticate(request)
+    principal = await authenticate(request.scope)
     fingerprint = fingerprint_of(request.method, request.url.path, await request.body())
     return Claim(principal.id, key, fingerprint)
 

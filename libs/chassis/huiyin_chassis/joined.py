@@ -36,6 +36,11 @@ class JoinedWrites:
             self._is_flush_due = True
             self._loop.call_soon(self._flush_when_due)
 
+    def write_now(self, written: bytes) -> None:
+        """Write what needs no waiting for more."""
+        self.flush()
+        self._transport.write(written)
+
     def flush(self) -> None:
         """Write what is held."""
         if self._held:

@@ -28,20 +28,34 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_DEFAULT_HEADERS: Final = (
+DEFAULT_HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 
 
+class WholeSend:
+    """A `send` that can take a whole answer at once, which is cheaper than its messages."""
+
+    __slots__ = ()
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message."""
+        raise NotImplementedError
+
+    def whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """Send an answer whose head is the lines of its header fields; false when it must go by messages."""
+        raise NotImplementedError
+
+
 class RequestFrame:
-    """ASGI middleware around all of a service's requests."""
+    """ASGI middleware around all of a service's requests; `in_flight` counts those that are being answered."""
 
     def __init__(self, app: ASGIApp, *, service: str) -> None:
         self.app = app
         self.service = service
-        self._in_flight = metrics.IN_FLIGHT.labels(service)
-        self._observers: dict[tuple[str, ...], Histogram] = {}
+        self.in_flight = metrics.IN_FLIGHT.labels(service)
+        self._observers: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request within its trace."""
@@ -52,40 +66,49 @@ class RequestFrame:
             # Whatever can be got can be asked for its head (RFC 9110 §9.3.2); FastAPI routes know GET only.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         started_at = perf_counter()
-        answer = _Answer(send)
-        self._in_flight.inc()
+        self.in_flight.inc()
         try:
             with traced(request_traceparent(header_of(scope, b"traceparent"))):
-                await self._answered(scope, receive, answer)
-                self._count(scope, answer, seconds=perf_counter() - started_at)
+                await self.answer(self.app, scope, receive, send, started_at=started_at)
         finally:
-            self._in_flight.dec()
+            self.in_flight.dec()
 
-    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        try:
-            if _has_nul(scope):
-                await malformed_address(scope["path"])(scope, receive, answer)
-            else:
-                await self.app(scope, receive, answer)
-        except Exception as error:
-            # The last door before the server: whatever nobody foresaw is logged here and told to nobody.
-            last_resort = _last_resort(scope, error)
-            if answer.status is not None:
-                raise
-            await last_resort(scope, receive, answer)
-
-    def _count(self, scope: Scope, answer: "_Answer", *, seconds: float) -> None:
-        status = str(answer.status or 499)  # 499: the caller left before the answer, as nginx counts it
-        labels = (self.service, metrics.method_of(scope), metrics.route_of(scope), status)
-        observer = self._observers.get(labels)
-        if observer is None:
-            observer = self._observers[labels] = metrics.REQUEST_SECONDS.labels(*labels)
-        observer.observe(seconds)
+    async def answer(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, started_at: float
+    ) -> None:
+        """Let an app answer within the trace in progress, and count the answer; its failures are answered too."""
+        answer = _Answer(send)
+        await _answered(app, scope, receive, answer)
+        # 499: the caller left before the answer, as nginx counts it
+        self.count(scope, answer.status or 499, started_at=started_at)
         if answer.problem is not None:
             metrics.REJECTED.labels(self.service, answer.problem).inc()
-        log.debug(
-            "request_answered", method=labels[1], route=labels[2], status=answer.status, seconds=seconds
-        )
+
+    def count(self, scope: Scope, status: int, *, started_at: float) -> None:
+        """Count an answer by its method, route and status."""
+        seconds = perf_counter() - started_at
+        labels = metrics.method_of(scope), metrics.route_of(scope), status
+        observer = self._observers.get(labels)
+        if observer is None:
+            method, route, _ = labels
+            observer = metrics.REQUEST_SECONDS.labels(self.service, method, route, str(status))
+            self._observers[labels] = observer
+        observer.observe(seconds)
+        log.debug("request_answered", method=labels[0], route=labels[1], status=status, seconds=seconds)
+
+
+async def _answered(app: ASGIApp, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    try:
+        if _has_nul(scope):
+            await malformed_address(scope["path"])(scope, receive, answer)
+        else:
+            await app(scope, receive, answer)
+    except Exception as error:
+        # The last door before the server: whatever nobody foresaw is logged here and told to nobody.
+        last_resort = _last_resort(scope, error)
+        if answer.status is not None:
+            raise
+        await last_resort(scope, receive, answer)
 
 
 def _last_resort(scope: Scope, error: Exception) -> Response:
@@ -120,7 +143,7 @@ class _Answer:
                 self.problem = value.decode()
         headers = [header for header in headers if header[0] != PROBLEM_SLUG]
         headers.extend(SECURITY_HEADERS)
-        headers.extend(header for header in _DEFAULT_HEADERS if header[0] not in names)
+        headers.extend(header for header in DEFAULT_HEADERS if header[0] not in names)
         headers.append((b"x-trace-id", trace_id().encode()))
         return headers
 

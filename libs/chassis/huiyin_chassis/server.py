@@ -73,6 +73,8 @@ class HttpServer:
                 log_config=None,
                 log_level="warning",
                 access_log=False,
+                # Nothing asks for a client's address or scheme, so no header can lie about them either.
+                proxy_headers=False,
                 server_header=False,
                 date_header=True,
                 backlog=_BACKLOG,
