@@ -83,3 +83,16 @@ print(OpenAPI.model_config["defer_build"], FastAPI(title="late").openapi()["info
 """
 
     assert told_by(code) == "True late"
+
+
+def test_a_service_starts_without_the_first_pydantic() -> None:
+    code = """
+import sys
+from huiyin_chassis.commands.serve import _begin_lean
+_begin_lean()
+from huiyin_chassis.service import load_service
+load_service("intake")
+print(sys.modules["pydantic.v1"], "pydantic.v1.main" in sys.modules)
+"""
+
+    assert told_by(code) == "None False"

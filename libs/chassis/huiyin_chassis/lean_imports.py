@@ -1,7 +1,8 @@
 """Imports libraries without what this process has no use for, or none yet.
 
 structlog looks whether rich is there, for its colourful console. With typer it is, and takes 40 ms of every start; our
-logs are JSON. FastAPI makes the validators of its model of OpenAPI, 30 ms of every start, for a document that few ask for.
+logs are JSON. FastAPI looks whether an answer is a model of the first pydantic, which it refuses: 15 ms to import that.
+And it makes the validators of its model of OpenAPI, another 30 ms, for a document that few ask for.
 """
 
 import sys
@@ -18,12 +19,17 @@ def without(name: str) -> Iterator[None]:
     if name in sys.modules:
         yield
         return
-    # None is Python's own sign for a module that must not be found.
-    sys.modules[name] = None  # type: ignore[assignment]
+    hide(name)
     try:
         yield
     finally:
         del sys.modules[name]
+
+
+def hide(name: str) -> None:
+    """Let no import of this process find a package; nothing changes when it has been imported before."""
+    # None is Python's own sign for a module that must not be found.
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
 @contextmanager
