@@ -5,8 +5,9 @@ import sys
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy.ext import asyncio as asyncio_of_sqlalchemy
 
-from huiyin_chassis.lean_imports import models_made_on_first_use, without
+from huiyin_chassis.lean_imports import import_in_part, models_made_on_first_use, without
 
 
 def told_by(code: str) -> str:
@@ -96,3 +97,28 @@ print(sys.modules["pydantic.v1"], "pydantic.v1.main" in sys.modules)
 """
 
     assert told_by(code) == "None False"
+
+
+def test_a_service_starts_without_an_object_mapper_and_has_it_when_it_is_asked_for() -> None:
+    code = """
+import sys
+from huiyin_chassis.commands.serve import _begin_lean
+_begin_lean()
+from huiyin_chassis.service import load_services
+load_services()
+print("sqlalchemy.orm" in sys.modules)
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+import sqlalchemy.ext.asyncio.session
+print(AsyncSession is sqlalchemy.ext.asyncio.session.AsyncSession, async_scoped_session.__name__)
+print(hasattr(sqlalchemy.ext.asyncio, "of_no_module"))
+"""
+
+    assert told_by(code).split() == ["False", "True", "async_scoped_session", "False"]
+
+
+def test_a_package_that_has_been_imported_before_stays_whole() -> None:
+    before = vars(asyncio_of_sqlalchemy).copy()
+
+    import_in_part("sqlalchemy.ext.asyncio", later=("scoping", "session"))
+
+    assert vars(asyncio_of_sqlalchemy) == before

@@ -2,12 +2,15 @@
 
 structlog looks whether rich is there, for its colourful console. With typer it is, and takes 40 ms of every start; our
 logs are JSON. FastAPI looks whether an answer is a model of the first pydantic, which it refuses: 15 ms to import that.
-And it makes the validators of its model of OpenAPI, another 30 ms, for a document that few ask for.
+And it makes the validators of its model of OpenAPI, another 30 ms, for a document that few ask for. SQLAlchemy's package
+for asyncio brings the object mapper along, 40 ms and 8 MB; our services speak SQL without one.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 
 
 @contextmanager
@@ -47,3 +50,45 @@ def models_made_on_first_use() -> Iterator[None]:
         yield
     finally:
         BaseModel.model_config = before
+
+
+def import_in_part(package: str, *, later: Iterable[str]) -> None:
+    """Import a package without some of its modules: whoever asks for a name of theirs has it imported then.
+
+    Nothing changes when the package has been imported before.
+    """
+    if package in sys.modules:
+        return
+    stand_ins = {f"{package}.{name}": _StandIn(name) for name in later}
+    sys.modules.update(stand_ins)
+    try:
+        imported = import_module(package)
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+    origins = {name: module for module, stand_in in stand_ins.items() for name in stand_in.asked}
+    for name in origins:
+        delattr(imported, name)
+
+    def find(name: str) -> object:
+        if name not in origins:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(import_module(origins[name]), name)
+        setattr(imported, name, found)
+        return found
+
+    imported.__getattr__ = find  # type: ignore[method-assign]
+
+
+class _StandIn(ModuleType):
+    """Stands for a module while its package is imported, and keeps the names that are asked of it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self.asked.append(name)
+        return None

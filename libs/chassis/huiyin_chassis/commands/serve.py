@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from huiyin_chassis.console import AsJson, note, print_json, print_line
-from huiyin_chassis.lean_imports import hide, models_made_on_first_use, without
+from huiyin_chassis.lean_imports import hide, import_in_part, models_made_on_first_use, without
 
 if TYPE_CHECKING:
     from huiyin_chassis.settings import Settings
@@ -60,6 +60,7 @@ def _begin_lean() -> None:
     gc.disable()
     with without("rich"):
         import structlog  # noqa: F401, PLC0415 - so that it is there when others import it
+    import_in_part("sqlalchemy.ext.asyncio", later=("scoping", "session"))
     hide("pydantic.v1")
     with models_made_on_first_use():
         import fastapi  # noqa: F401, PLC0415 - so that it is there when others import it
