@@ -44,8 +44,12 @@ class Old:
 
 def snapshot(version: str) -> list[Old]:
     """Return the records that were kept of a version, in their order."""
-    lines = (SNAPSHOTS / f"contracts-{version}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Old(**json.loads(line)) for line in lines]
+    return read_records(SNAPSHOTS / f"contracts-{version}.jsonl")
+
+
+def read_records(path: Path) -> list[Old]:
+    """Return the records of a file, in their order."""
+    return [Old(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def accepted_then(stack: Stack, records: Iterable[Old]) -> list[str]:
@@ -56,7 +60,7 @@ def accepted_then(stack: Stack, records: Iterable[Old]) -> list[str]:
     feedback = [each for each in records if each.topic == _RECEIVED]
     began = time.monotonic()
     run_sql(stack, "intake", [_stored(stack, each) for each in feedback])
-    _publish(stack.bootstrap, feedback)
+    publish(stack.bootstrap, feedback)
     seconds = time.monotonic() - began
     for each in feedback:
         told = Answer(ACCEPTED, {"id": each.key, "duplicate": False}, seconds)
@@ -85,7 +89,8 @@ def _instant(stack: Stack, said: str) -> str:
     return at.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
-def _publish(bootstrap: str, records: Sequence[Old]) -> None:
+def publish(bootstrap: str, records: Sequence[Old]) -> None:
+    """Put records into the log as they were kept, in their order, each in the partition of its key."""
     # The suite's partitioner: all events of a case are in one partition.
     writer = Producer(
         {"bootstrap.servers": bootstrap, "acks": "all", "log_level": 0, "partitioner": "murmur2_random"}

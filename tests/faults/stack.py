@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -72,8 +72,10 @@ class Stack(Ground):
         layout: Layout = "apart",
         settings: Mapping[str, str] | None = None,
         disk_megabytes: int | None = None,
+        started: Sequence[str] = SERVICES,
     ) -> None:
         super().__init__(folder, kind, settings=settings, disk_megabytes=disk_megabytes)
+        self._started = started
         self.layout = layout
         self.history = History(folder / "history.jsonl")
         self.processes: dict[str, Process] = {}
@@ -96,7 +98,7 @@ class Stack(Ground):
             broker.start()
         if self.layout == "apart" or self.kafka:
             self.command("migrate", "--create")
-        services = [each for name, each in self.processes.items() if name != "broker"]
+        services = [each for name, each in self.processes.items() if name in {*self._started, "up"}]
         for process in services:
             process.launch()
         for process in services:
@@ -235,12 +237,16 @@ def running(
     layout: Layout = "apart",
     settings: Mapping[str, str] | None = None,
     disk_megabytes: int | None = None,
+    started: Sequence[str] = SERVICES,
 ) -> Iterator[Stack]:
     """Give a running suite in a folder of its own; raises ServerUnavailable where the machine lacks a server.
 
-    With `disk_megabytes` the broker's store and each service's SQLite file have a small disk of their own (`disks`).
+    With `disk_megabytes` the log and the databases are on small disks of their own (`disks`). Of services
+    that run apart only those that are to be `started` do; the processes of the others may be started later.
     """
-    stack = Stack(folder, kind, layout=layout, settings=settings, disk_megabytes=disk_megabytes)
+    stack = Stack(
+        folder, kind, layout=layout, settings=settings, disk_megabytes=disk_megabytes, started=started
+    )
     try:
         stack.start()
         yield stack
