@@ -5,7 +5,7 @@ faster; the package is the oracle of the tests.
 Sources: CloudEvents 1.0.2 and its Kafka protocol binding; W3C Trace Context for `traceparent`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -119,32 +119,27 @@ class Envelope(NamedTuple):
 
         Raises MalformedEvent when a required attribute is missing or unreadable, or the value is absent.
         """
-        texts = _decode(headers)
-        if texts.get("ce_specversion") != "1.0":
+        found = dict(headers)
+        if found.get("ce_specversion") != b"1.0":
             raise MalformedEvent("ce_specversion is not 1.0")
         try:
             return cls(
-                texts["ce_id"],
-                texts["ce_source"],
-                texts["ce_type"],
-                _INSTANT.validate_python(texts["ce_time"]),
-                texts["ce_dataschema"],
-                int(texts["ce_sequence"]),
-                texts.get("ce_subject"),
-                texts.get("ce_partitionkey"),
-                texts.get("ce_correlationid"),
-                texts.get("ce_causationid"),
-                texts.get("traceparent"),
+                (found["ce_id"] or b"").decode(),
+                (found["ce_source"] or b"").decode(),
+                (found["ce_type"] or b"").decode(),
+                _INSTANT.validate_python((found["ce_time"] or b"").decode()),
+                (found["ce_dataschema"] or b"").decode(),
+                int(found["ce_sequence"] or b""),
+                (found["ce_subject"] or b"").decode() if "ce_subject" in found else None,
+                (found["ce_partitionkey"] or b"").decode() if "ce_partitionkey" in found else None,
+                (found["ce_correlationid"] or b"").decode() if "ce_correlationid" in found else None,
+                (found["ce_causationid"] or b"").decode() if "ce_causationid" in found else None,
+                (found["traceparent"] or b"").decode() if "traceparent" in found else None,
                 value,
             )
         except KeyError as missing:
             raise MalformedEvent(f"header {missing.args[0]} is missing") from None
+        except UnicodeDecodeError as error:
+            raise MalformedEvent("a header is not UTF-8") from error
         except ValueError as error:
             raise MalformedEvent("ce_time or ce_sequence cannot be read") from error
-
-
-def _decode(headers: StoredHeaders) -> Mapping[str, str]:
-    try:
-        return {name: value.decode() if value else "" for name, value in headers}
-    except UnicodeDecodeError as error:
-        raise MalformedEvent("a header is not UTF-8") from error

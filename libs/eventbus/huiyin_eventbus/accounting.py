@@ -8,7 +8,7 @@ import structlog
 from huiyin_eventbus import metrics, tracing
 from huiyin_eventbus.deliveries import Delivery
 from huiyin_eventbus.handling import Failure, Fate
-from huiyin_eventbus.sequences import SequenceWatch
+from huiyin_eventbus.sequences import REGULAR, SequenceWatch
 from huiyin_eventbus.taking import Polled, Taken
 
 log = structlog.get_logger(__name__)
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 def account(group: str, taken: Taken, *, polled: Polled, sequences: SequenceWatch) -> None:
     """Count a committed batch and log what was put aside."""
     failed = {each.delivery.event_id for each in taken.failures}
-    done = Counter(each.record.topic for each in taken.fresh if each.event_id not in failed)
+    done = Counter([each.record.topic for each in taken.fresh if each.event_id not in failed])
     for topic, events in done.items():
         metrics.consumed_total.labels(group, topic).inc(events)
     metrics.duplicates_total.labels(group).inc(len(polled.deliveries) - len(taken.fresh))
@@ -52,8 +52,8 @@ def _watch_sequences(group: str, fresh: Iterable[Delivery], *, sequences: Sequen
     for each in fresh:
         if each.received is None:
             continue
-        found = sequences.observe(each.record.topic, each.key, sequence=each.received.sequence)
-        if found.gaps or found.stale:
+        found = sequences.observe(each.record.topic, each.key, sequence=each.received.envelope.sequence)
+        if found is not REGULAR:
             metrics.event_gap_total.labels(group).inc(found.gaps)
             metrics.event_stale_total.labels(group).inc(found.stale)
             log.warning(

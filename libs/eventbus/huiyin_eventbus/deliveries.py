@@ -4,6 +4,7 @@ Named tuples, here and in `subscriptions`: they are made for every event of ever
 frozen dataclass.
 """
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from huiyin_contracts.errors import MalformedEvent
@@ -72,14 +73,8 @@ def _received(record: RawRecord, envelope: Envelope, model: type[Event]) -> Rece
         raise MalformedEvent("the id or key is empty, too long or has a NUL")
     _check_origin(record, envelope, model)
     _check_major(envelope, model)
-    return Received(
-        event=parse_as(model, envelope),
-        envelope=envelope,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=key,
-    )
+    event = parse_as(model, envelope)
+    return Received(event, envelope, record.topic, record.partition, record.offset, key)
 
 
 def _is_storable(name: str) -> bool:
@@ -93,16 +88,30 @@ def _check_origin(record: RawRecord, envelope: Envelope, model: type[Event]) -> 
     """
     if record.topic != model.TYPE:
         raise MalformedEvent(f"{model.TYPE} does not travel on this topic")
-    if envelope.source != f"/services/{model.PUBLISHER}":
+    if envelope.source != _origin(model).source:
         raise MalformedEvent(f"{model.TYPE} does not come from its publisher")
-    if len(envelope.correlation_id or "") > LONGEST_NAME:
+    if envelope.correlation_id and len(envelope.correlation_id) > LONGEST_NAME:
         raise MalformedEvent("the correlation id is too long")
 
 
 def _check_major(envelope: Envelope, model: type[Event]) -> None:
+    if envelope.dataschema == _origin(model).dataschema:
+        return
     version = envelope.dataschema.rsplit("/", 1)[-1]
     if version.split(".")[0] != model.VERSION.split(".")[0]:
         raise UnknownMajorVersion(model.TYPE, dataschema=envelope.dataschema)
+
+
+class _Origin(NamedTuple):
+    """What the events of a contract are published with by the version that is running here."""
+
+    source: str
+    dataschema: str
+
+
+@cache
+def _origin(model: type[Event]) -> _Origin:
+    return _Origin(f"/services/{model.PUBLISHER}", model.schema_url())
 
 
 def _unreadable(record: RawRecord, problem: Exception) -> Delivery:

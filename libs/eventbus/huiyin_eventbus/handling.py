@@ -56,12 +56,14 @@ class Handling:
 
         Raises what says nothing about an event: the database out of reach, the task cancelled.
         """
-        readable = [each for each in deliveries if each.received]
-        self.failures += [
-            Failure(each, Fate.POISON, each.problem) for each in deliveries if not each.received
-        ]
-        for handler, event_types in self.subscriptions.by_handler().items():
-            await self._attempt(handler, [each for each in readable if _type_of(each) in event_types])
+        given: dict[Handler[Any], list[Delivery]] = {each: [] for each in self.subscriptions.by_handler()}
+        for each in deliveries:
+            if each.received is None:
+                self.failures.append(Failure(each, Fate.POISON, each.problem))
+            else:
+                given[self.subscriptions.handler(each.received.envelope.type)].append(each)
+        for handler, own in given.items():
+            await self._attempt(handler, own)
 
     async def _attempt(
         self, handler: Handler[Any], deliveries: Sequence[Delivery], *, tries: int = 2
@@ -91,10 +93,11 @@ class Handling:
                 await handler(self.tx, received)
                 reach("consumer.mid_batch")
 
-    def _without_waiting(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        behind = [each for each in deliveries if each.key in self.waiting]
-        self.failures += [Failure(each, Fate.BEHIND) for each in behind]
-        return [each for each in deliveries if each.key not in self.waiting] if behind else list(deliveries)
+    def _without_waiting(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        if not self.waiting:
+            return deliveries
+        self.failures += [Failure(each, Fate.BEHIND) for each in deliveries if each.key in self.waiting]
+        return [each for each in deliveries if each.key not in self.waiting]
 
     def _fail(self, delivery: Delivery, error: Exception) -> None:
         if isinstance(error, TransientFailure):
@@ -121,11 +124,7 @@ async def _savepoint(tx: AsyncConnection) -> AsyncIterator[None]:
     await tx.exec_driver_sql("RELEASE SAVEPOINT handler")
 
 
-def _type_of(delivery: Delivery) -> str | None:
-    return delivery.received.type if delivery.received else None
-
-
 def _shared_trace(received: Sequence[Received[Event]]) -> str | None:
     """Return the trace of the events when they have one in common: a batch of many traces is in none."""
-    traces = {each.traceparent for each in received}
+    traces = {each.envelope.traceparent for each in received}
     return tracing.child_of(traces.pop()) if len(traces) == 1 else None

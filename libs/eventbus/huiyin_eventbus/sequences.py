@@ -13,12 +13,18 @@ from typing import Final
 REMEMBERED: Final = 10_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Irregularities:
-    """What a look at a batch found."""
+    """What a look at an event found."""
 
     gaps: int = 0
     stale: int = 0
+
+
+REGULAR: Final = Irregularities()
+"""The very one that is found where nothing is amiss."""
+_GAP: Final = Irregularities(gaps=1)
+_STALE: Final = Irregularities(stale=1)
 
 
 class SequenceWatch:
@@ -32,15 +38,19 @@ class SequenceWatch:
         """Take note of an event that the group had not seen before."""
         place = (topic, key)
         last = self._last.get(place)
-        found = Irregularities()
-        if last is not None:
-            found.gaps = int(sequence > last + 1)
-            found.stale = int(sequence <= last)
-        self._last[place] = max(sequence, last or 0)
+        if last is None:
+            self._remember(place, sequence)
+            return REGULAR
         self._last.move_to_end(place)
+        if sequence <= last:
+            return _STALE
+        self._last[place] = sequence
+        return REGULAR if sequence == last + 1 else _GAP
+
+    def _remember(self, place: tuple[str, str], sequence: int) -> None:
+        self._last[place] = sequence
         if len(self._last) > self._remembered:
             self._last.popitem(last=False)
-        return found
 
     def forget(self) -> None:
         """Begin anew, after positions have moved."""
