@@ -107,6 +107,12 @@ def test_an_unreadable_header_is_a_malformed_event(header: str, value: bytes) ->
         Envelope.from_headers(headers, b"{}")
 
 
+def test_headers_of_others_may_be_anything() -> None:
+    sent = envelope()
+
+    assert Envelope.from_headers([*sent.headers(), ("x-trace", b"\xff\xfe"), ("x", None)], sent.data) == sent
+
+
 @pytest.mark.parametrize(
     "header", ["ce_id", "ce_source", "ce_type", "ce_time", "ce_dataschema", "ce_sequence"]
 )
