@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from huiyin_router.classifier import (
@@ -183,3 +185,12 @@ def test_predictions_come_in_the_order_of_the_texts() -> None:
 
     assert [prediction.nature for prediction in found] == ["complaint", "praise", "complaint"]
     assert predict([]) == []
+
+
+def test_without_spans_the_rest_of_a_prediction_is_the_same() -> None:
+    text = Text("客服态度很差，还骂人，太气人了。")
+
+    (whole,), (bare,) = predict([text]), predict([text], has_spans=False)
+
+    assert whole.spans
+    assert bare == replace(whole, spans=())

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.auth import Principal
@@ -107,26 +107,44 @@ def _newest_of_each(dialect: str) -> Select[Any]:
 
 async def active_rules(tx: AsyncConnection) -> list[Rule]:
     """Return the rules that are in force, in their order."""
-    wanted = select(routing_rule).where(routing_rule.c.active)
-    found = await tx.execute(wanted.order_by(routing_rule.c.position, routing_rule.c.id))
-    return [rule_of(row) for row in found]
+    return [_rule(*row) for row in await tx.execute(_active_rules())]
 
 
-def rule_of(row: Row[Any]) -> Rule:
-    """Return a stored rule."""
+@cache
+def _active_rules() -> Select[Any]:
+    row = routing_rule.c
+    wanted = select(row.name, cast(row.when, Text), row.outcome, row.department, row.complex, row.priority)
+    return wanted.where(row.active).order_by(row.position, row.id)
+
+
+# Read anew with every batch, and hardly ever another one: making it costs more than reading it.
+@lru_cache(maxsize=1024)
+def _rule(  # noqa: PLR0917  # a row's columns
+    name: str,
+    when: str,
+    outcome: str,
+    department: str | None,
+    is_complex: bool,  # noqa: FBT001  # a column too
+    priority: int | None,
+) -> Rule:
     return Rule(
-        name=row.name,
-        when=When.from_json(row.when),
-        outcome=Outcome(row.outcome),
-        department=row.department,
-        complex=row.complex,
-        priority=row.priority,
+        name=name,
+        when=When.from_json(from_json(when)),
+        outcome=Outcome(outcome),
+        department=department,
+        complex=is_complex,
+        priority=priority,
     )
 
 
 async def units(tx: AsyncConnection) -> dict[str, Row[Any]]:
     """Return the units heard of, by slug."""
-    return {row.slug: row for row in await tx.execute(select(unit))}
+    return {row.slug: row for row in await tx.execute(_units())}
+
+
+@cache
+def _units() -> Select[Any]:
+    return select(unit)
 
 
 async def find_rule(tx: AsyncConnection, rule_id: str) -> Row[Any] | None:

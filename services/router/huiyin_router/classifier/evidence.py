@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from huiyin_router.classifier.folding import Passage
 from huiyin_router.classifier.lexicon import Hit, Lexicon
@@ -28,14 +28,8 @@ _PLAIN_CUE: Final = 2.0
 _WEAK_CUE: Final = 1.0
 
 
-class Voice(NamedTuple):
-    """One term's points for one label, at `[start, end)` of the original text."""
-
-    start: int
-    end: int
-    head: str
-    label: str
-    points: float
+Voice = tuple[int, int, str, str, float]
+"""Start and end in the original text, head, label and points of one term: plain, because a text has dozens of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +66,9 @@ def gather(parts: tuple[Passage, ...], lexicon: Lexicon, *, rating: float | None
             seen[hit.term.written] += 1
             if seen[hit.term.written] > _REPEATS_COUNTED:
                 continue
-            for voice in _voices(hit, part.offset, is_negated=is_negated, opinion_weight=weight):
-                voices.append(voice)
-                points[voice.head, voice.label] += voice.points
+            voices += _voices(hit, part.offset, is_negated=is_negated, opinion_weight=weight)
+    for _, _, head, label, spoken in voices:
+        points[head, label] += spoken
     return Evidence(
         points=points,
         voices=tuple(voices),
@@ -103,8 +97,8 @@ def _voices(hit: Hit, offset: int, *, is_negated: bool, opinion_weight: float) -
         if head == "polarity":
             heard = _OPPOSITE[label] if is_negated else label
             spoken = points * opinion_weight * (_FLIPPED if is_negated else 1.0)
-            voices.append(Voice(start, end, head, heard, spoken))
+            voices.append((start, end, head, heard, spoken))
         elif not is_negated or (head, label) not in _SILENCED_BY_NEGATION:
             is_opening = head == "nature" and start < _OPENING_CHARS and points >= _PLAIN_CUE
-            voices.append(Voice(start, end, head, label, points * _AT_OPENING if is_opening else points))
+            voices.append((start, end, head, label, points * _AT_OPENING if is_opening else points))
     return voices

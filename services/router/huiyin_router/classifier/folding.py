@@ -12,8 +12,8 @@ from typing import Final
 _HEAD_CHARS: Final = 300
 _TAIL_CHARS: Final = 100
 _FEW_SCRIPT_CHARS: Final = 4
-_LATIN: Final = re.compile("[a-z]")
-_HAN: Final = re.compile("[一-鿿]")
+_LATIN: Final = re.compile("[a-z]+")
+_HAN: Final = re.compile("[一-鿿]+")
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f一-鿿]")
 
 _TRADITIONAL: Final = (
@@ -92,10 +92,14 @@ def is_textless(parts: tuple[Passage, ...]) -> bool:
 def language(parts: tuple[Passage, ...]) -> str:
     """Return zh, en or other by the share of scripts; a Han character counts like two Latin letters."""
     text = "".join(part.folded for part in parts)
-    latin, han = len(_LATIN.findall(text)), len(_HAN.findall(text))
+    latin, han = _count(_LATIN, text), _count(_HAN, text)
     foreign = sum(char.isalpha() for char in _FOREIGN.findall(text))
     if foreign >= _FEW_SCRIPT_CHARS and foreign * 4 > han + latin + foreign:
         return "other"
     if han == latin == 0:
         return "other"
     return "zh" if han * 2 >= latin else "en"
+
+
+def _count(script: re.Pattern[str], text: str) -> int:
+    return sum(map(len, script.findall(text)))

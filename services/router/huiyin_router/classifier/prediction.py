@@ -1,6 +1,7 @@
 """From a text to its labels: scan, weigh, decide. The only door of the classifier that others need."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -26,13 +27,16 @@ _READ_LANGUAGES: Final = frozenset({"zh", "en"})
 _OPINION: Final = {"complaint": "negative", "praise": "positive"}
 
 
-def predict(texts: Sequence[Text]) -> list[Prediction]:
-    """Return one prediction per text, in order. Takes any string; reads at most 400 characters of each."""
+def predict(texts: Sequence[Text], *, has_spans: bool = True) -> list[Prediction]:
+    """Return one prediction per text, in order. Takes any string; reads at most 400 characters of each.
+
+    Without `has_spans` no spans are looked for: they are for people who ask why, and a good part of the work.
+    """
     lexicon = shipped_lexicon()
-    return [_predict_one(text, lexicon) for text in texts]
+    return [_predict_one(text, lexicon, has_spans=has_spans) for text in texts]
 
 
-def _predict_one(text: Text, lexicon: Lexicon) -> Prediction:
+def _predict_one(text: Text, lexicon: Lexicon, *, has_spans: bool) -> Prediction:
     parts = passages(text.text, lexicon.tail_markers)
     evidence = gather(parts, lexicon, rating=text.rating)
     opinion = opinion_of(evidence)
@@ -51,7 +55,7 @@ def _predict_one(text: Text, lexicon: Lexicon) -> Prediction:
         urgency=decisions["urgency"].label,
         sentiment=decisions["sentiment"].label,
         confidence=_confidence(decisions),
-        spans=_strongest_spans(evidence, decisions),
+        spans=_strongest_spans(evidence, decisions) if has_spans else (),
         lang=_language(text, parts),
         has_wish_or_question=evidence.has_wish_or_question,
         is_textless=is_textless(parts),
@@ -80,13 +84,15 @@ def _strongest_spans(evidence: Evidence, decisions: Mapping[str, Decision]) -> t
     wanted = {(head, decision.label) for head, decision in decisions.items()}
     wanted.add(("polarity", _OPINION.get(decisions["nature"].label, decisions["sentiment"].label)))
     spoke = sorted(
-        (voice for voice in evidence.voices if (voice.head, voice.label) in wanted),
-        key=lambda voice: (-voice.points, voice.start),
+        (
+            (-points, start, end, head, label)
+            for start, end, head, label, points in evidence.voices
+            if (head, label) in wanted
+        ),
+        key=itemgetter(0, 1),
     )
     spans = [
-        Span(
-            voice.start, voice.end, f"{'sentiment' if voice.head == 'polarity' else voice.head}:{voice.label}"
-        )
-        for voice in spoke[:_SPANS_KEPT]
+        Span(start, end, f"{'sentiment' if head == 'polarity' else head}:{label}")
+        for _, start, end, head, label in spoke[:_SPANS_KEPT]
     ]
     return tuple(sorted(spans, key=lambda span: (span.start, span.label)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Final
 
 from huiyin_contracts.vocabulary import Outcome
@@ -19,6 +20,7 @@ ONE_OF: Final = (
     "lang",
 )
 """Conditions that hold when the feedback's value is one of those listed."""
+_TOLD: Final = ("textless", "rated", "wish_or_question")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Facts:
     wish_or_question: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class When:
     """The conditions of a rule, all of which must hold; without any it matches everything."""
 
@@ -66,17 +68,21 @@ class When:
 
     def holds(self, facts: Facts) -> bool:
         """Tell whether all conditions hold."""
+        for name, wanted in self._wanted:
+            if getattr(facts, name) not in wanted:
+                return False
         return (
-            all(getattr(facts, name) in wanted for name in ONE_OF if (wanted := getattr(self, name)))
-            and all(
-                getattr(facts, name) is wanted
-                for name in ("textless", "rated", "wish_or_question")
-                if (wanted := getattr(self, name)) is not None
-            )
-            and (self.min_confidence is None or facts.confidence >= self.min_confidence)
+            (self.min_confidence is None or facts.confidence >= self.min_confidence)
             and (self.below_confidence is None or facts.confidence < self.below_confidence)
             and self._contained(facts.text)
         )
+
+    @cached_property
+    def _wanted(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        """Return what is asked of single facts: every feedback meets every rule, and most rules ask one thing."""
+        listed = [(name, wanted) for name in ONE_OF if (wanted := getattr(self, name))]
+        told = [(name, (wanted,)) for name in _TOLD if (wanted := getattr(self, name)) is not None]
+        return (*listed, *told)
 
     def _contained(self, text: str) -> bool:
         if not self.text_contains:

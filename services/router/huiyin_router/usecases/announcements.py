@@ -23,11 +23,11 @@ def labels_of(row: Mapping[str, Any]) -> Labels:
     return Labels(**{name: row[name] for name in LABELS})
 
 
-def classified(row: Mapping[str, Any]) -> FeedbackClassified:
-    """Return the event of a classification as it stands."""
+def classified(row: Mapping[str, Any], *, labels: Labels | None = None) -> FeedbackClassified:
+    """Return the event of a classification as it stands; `labels` are those of the row, for callers that have them."""
     return FeedbackClassified(
         case_id=row["ticket_id"] or row["feedback_id"],
-        labels=labels_of(row),
+        labels=labels or labels_of(row),
         **{name: row[name] for name in _CLASSIFIED},
     )
 
@@ -42,9 +42,10 @@ def routed(
     previous_department: str | None = None,
     rule: str | None = None,
     told_priority: int | None = None,
+    labels: Labels | None = None,
 ) -> TicketRouted:
-    """Return the event that gives a classification's ticket to its department."""
-    labels = labels_of(row)
+    """Return the event that gives a classification's ticket to its department; `labels` as for `classified`."""
+    labels = labels or labels_of(row)
     tier = feedback.author.tier if feedback.author else None
     return TicketRouted(
         ticket_id=row["ticket_id"],

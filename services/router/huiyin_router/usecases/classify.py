@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 import structlog
@@ -21,7 +22,7 @@ from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Home, Said, fi
 from huiyin_router.domain.labels import is_dispute
 from huiyin_router.domain.rules import Facts, Rule, end_of, first_match
 from huiyin_router.models import classification, routed_case
-from huiyin_router.usecases.announcements import classified, dispatches, routed
+from huiyin_router.usecases.announcements import classified, dispatches, labels_of, routed
 from huiyin_router.usecases.revise import new_case
 
 log = structlog.get_logger()
@@ -30,10 +31,12 @@ _TEXTS_AT_ONCE: Final = 100
 _NPS_SCALE: Final = 10
 _LATIN_READ: Final = frozenset({"en", "zh"})
 _CLASSIFICATION: Final = tuple(classification.c.keys())
+_classification_values: Final = itemgetter(*_CLASSIFICATION)
 _ADD_CLASSIFICATIONS: Final = BulkInsert(
     classification, _CLASSIFICATION, conflict=lambda put: put.on_conflict_do_nothing()
 )
 _TICKET: Final = tuple(routed_case.c.keys())
+_ticket_values: Final = itemgetter(*_TICKET)
 _ADD_TICKETS: Final = BulkInsert(routed_case, _TICKET, conflict=lambda put: put.on_conflict_do_nothing())
 
 
@@ -192,7 +195,8 @@ async def _read(received: Sequence[Received[FeedbackReceived]]) -> list[Predicti
     texts = [_text(one.event) for one in received]
     found: list[Prediction] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        found += await asyncio.to_thread(predict, texts[start : start + _TEXTS_AT_ONCE])
+        some = texts[start : start + _TEXTS_AT_ONCE]
+        found += await asyncio.to_thread(predict, some, has_spans=False)
     return found
 
 
@@ -247,14 +251,15 @@ def _language(feedback: FeedbackReceived, prediction: Prediction) -> str:
 
 async def _save(tx: AsyncConnection, cases: Sequence[Case]) -> None:
     rows = [case.row for case in cases]
-    await _ADD_CLASSIFICATIONS.write(tx, [tuple(row[name] for name in _CLASSIFICATION) for row in rows])
+    await _ADD_CLASSIFICATIONS.write(tx, [_classification_values(row) for row in rows])
     tickets = [new_case(row) for row in rows if row["outcome"] is Outcome.TICKET]
-    await _ADD_TICKETS.write(tx, [tuple(ticket[name] for name in _TICKET) for ticket in tickets])
+    await _ADD_TICKETS.write(tx, [_ticket_values(ticket) for ticket in tickets])
 
 
 def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[Outgoing]:
     """Return the events of one decision, each caused by the feedback's own."""
-    events = [Outgoing(classified(case.row), cause=case.received)]
+    labels = labels_of(case.row)
+    events = [Outgoing(classified(case.row, labels=labels), cause=case.received)]
     if case.home is not None:
         events.append(Outgoing(_attached(case.received.event, case.home, now=now), cause=case.received))
     if case.row["outcome"] is Outcome.TICKET and case.rule is not None:
@@ -265,6 +270,7 @@ def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[O
             reason=RoutingReason.RULE,
             rule=case.rule.name,
             told_priority=case.rule.priority,
+            labels=labels,
         )
         events += dispatches(event, has_stream=event.department in streaming, cause=case.received)
     return events
