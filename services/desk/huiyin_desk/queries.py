@@ -106,14 +106,9 @@ async def feedback_ids(tx: AsyncConnection, ticket_ids: Sequence[str]) -> dict[s
 
 async def unannounced_replies(tx: AsyncConnection, ticket_ids: Sequence[str]) -> list[Any]:
     """Return the follow-ups to tickets on the desk that nobody was told of yet, oldest first."""
-    row = ticket_feedback.c
-    waiting = (
-        select(row.feedback_id, row.ticket_id, row.text)
-        .join(ticket, ticket.c.id == row.ticket_id)
-        .where(row.ticket_id.in_(ticket_ids), ~row.announced)
-        .order_by(row.occurred_at, row.feedback_id)
-    )
-    return list((await tx.execute(waiting)).all())
+    dialect = tx.dialect.name
+    bound = bind_rows(dialect, _ID, [(ticket_id,) for ticket_id in ticket_ids])
+    return list((await tx.execute(_unannounced(dialect), bound)).all())
 
 
 async def pauses_over(tx: AsyncConnection, *, now: datetime, limit: int = 200) -> list[str]:
@@ -151,6 +146,14 @@ def _clocks(dialect: str) -> Select[Any]:
     of = ticket_clock.c
     wanted = select(of.ticket_id, of.target, of.cycle, of.state, of.due_at)
     return wanted.where(_given(dialect, of.ticket_id))
+
+
+@cache
+def _unannounced(dialect: str) -> Select[Any]:
+    row = ticket_feedback.c
+    waiting = select(row.feedback_id, row.ticket_id, row.text).join(ticket, ticket.c.id == row.ticket_id)
+    given = waiting.where(_given(dialect, row.ticket_id), ~row.announced)
+    return given.order_by(row.occurred_at, row.feedback_id)
 
 
 @cache

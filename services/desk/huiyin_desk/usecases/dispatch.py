@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import update
@@ -39,7 +40,8 @@ async def open_tickets(
     told = {ticket_id: row.routing for ticket_id, row in known.items()}
     later = [one.event for one in received if one.event.routing > told.get(one.event.ticket_id, 0)]
     await record(tx, [entry for routed in later for entry in _dispatch_entries(routed)])
-    await refresh_dues(tx, known)
+    if known:
+        await refresh_dues(tx, known)
     await _announce_replies(tx, list(latest), now=now)
 
 
@@ -69,7 +71,7 @@ async def _open(tx: AsyncConnection, new: Sequence[_Opening], *, now: datetime) 
     # The topics promise no order between them: clocks may have been told of before their ticket.
     clocks = await queries.clocks_of(tx, [each.first.ticket_id for each in new])
     rows = [_ticket_row(each, clocks.get(each.first.ticket_id, ()), now=now) for each in new]
-    await _ADD_TICKETS.write(tx, [tuple(row.get(name) for name in _TICKET) for row in rows])
+    await _ADD_TICKETS.write(tx, [_ticket_values(row) for row in rows])
     await _ADD_FEEDBACK.write(tx, [_first_feedback(each.first) for each in new])
 
 
@@ -102,16 +104,12 @@ async def _announce_replies(tx: AsyncConnection, ticket_ids: Sequence[str], *, n
 
 def _ticket_row(opening: _Opening, clocks: Sequence[Clock], *, now: datetime) -> dict[str, Any]:
     routed = opening.latest
-    copied = routed.model_dump(
-        mode="json",
-        include={
-            "department", "routing", "priority", "channel", "kind", "store", "product", "item", "order_id",
-            "subject", "text", "lang", "author", "rating",
-        },
-    )  # fmt: skip
     return {
-        **copied,
+        **_NEW_TICKET,
+        **{name: getattr(routed, name) for name in _COPIED},
         **routed.labels.model_dump(mode="json", exclude={"subtype2"}),
+        "author": routed.author and routed.author.model_dump(mode="json"),
+        "rating": routed.rating and routed.rating.model_dump(mode="json"),
         "id": routed.ticket_id,
         "status": TicketStatus.DISPATCHED,
         "cycle": 1,
@@ -177,6 +175,12 @@ def _dispatch_entries(routed: TicketRouted) -> list[Entry]:
 
 
 _TICKET: Final = tuple(ticket.c.keys())
+_NEW_TICKET: Final[dict[str, Any]] = dict.fromkeys(_TICKET)
+_COPIED: Final = (
+    "department", "routing", "priority", "channel", "kind", "store", "product", "item", "order_id",
+    "subject", "text", "lang",
+)  # fmt: skip
+_ticket_values: Final = itemgetter(*_TICKET)
 _ADD_TICKETS: Final = BulkInsert(ticket, _TICKET)
 _ADD_FEEDBACK: Final = BulkInsert(
     ticket_feedback,
