@@ -198,7 +198,7 @@ async def test_a_request_of_the_lane_is_counted_under_its_route() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "status"), [(NOTE, 202), (b"{}", 422), (b"{", 400), (b'{"text": "lost"}', 500)]
+    ("content", "status"), [(NOTE, 202), (b"{}", 422), (b"{", 400), (b'{"text": "odd"}', 409)]
 )
 async def test_whatever_becomes_of_a_request_it_is_counted_once_and_leaves_no_trace_behind(
     content: bytes, status: int
