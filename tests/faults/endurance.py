@@ -53,7 +53,7 @@ def endure(
     seed: int,
     folder: Path,
     seconds: float,
-    stretch_seconds: float = 1200,
+    stretch_seconds: float = 1800,
 ) -> Iterator[Result]:
     """Play stretches until the time is over or one was broken, and give the result of each."""
     end = time.monotonic() + seconds
@@ -108,4 +108,5 @@ F18 = Scenario(
     "F18",
     "hours at five times the nominal load with a fault by chance every minute",
     _random_faults,
+    stopped_to_count=("sla",),
 )

@@ -188,6 +188,17 @@ class Stack(Ground):
             calm = calm + 1 if sum(waiting.values()) < waiting_below else 0
         return time.monotonic() - began
 
+    @contextmanager
+    def without(self, services: Sequence[str], *, rest_seconds: float = 90) -> Iterator[None]:
+        """End services in order while the block runs; it begins once the others have taken all that those have said."""
+        for service in services:
+            assert self.process_of(service).end() == 0, self.process_of(service).log
+        if services:
+            self.come_to_rest(within_seconds=rest_seconds)
+        yield
+        for service in services:
+            self.process_of(service).start()
+
     def passes_through(self, *, within_seconds: float = 60) -> float:
         """Return once a feedback posted now has its outcome, and tell how many seconds that took: the chain works again."""
         began = time.monotonic()
