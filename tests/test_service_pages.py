@@ -21,7 +21,7 @@ def _sections(service: Service) -> dict[str, str]:
 
 
 def _events(text: str) -> set[str]:
-    return set(re.findall(r"`([a-z]+\.[a-z_]+)`", text))
+    return set(re.findall(r"`([a-z]+\.[a-z_]+(?:\.v\d+)?)`", text))
 
 
 @each_service

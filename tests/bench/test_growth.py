@@ -18,7 +18,7 @@ ADDED = (
     ),
     ("intake", "INSERT INTO outbox_sequence VALUES ('feedback.received','f1',1)"),
     ("sla", "INSERT INTO sla_case VALUES ('f1','food',1,'p','c','2026-11-02','2026-11-01')"),
-    ("desk", "INSERT INTO ticket_clock VALUES ('f1','response',1,'running','2026-11-02')"),
+    ("desk", "INSERT INTO ticket_clock VALUES ('f1','response',1,'running','2026-11-02',2)"),
     ("analytics", "INSERT INTO case_day VALUES (1,'2026-11-01','f1')"),
 )
 
