@@ -80,8 +80,8 @@ ticket_clock: Final = Table(
     Column("cycle", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
-    # Which version of the contract told it: topics have no order between them, so the later contract's word holds.
-    Column("told_by", Integer, nullable=False, server_default="1"),
+    # Which version of `sla.scheduled` told it: topics have no order between them, so the later contract's word holds.
+    Column("contract_version", Integer, nullable=False, server_default="1"),
     PrimaryKeyConstraint("ticket_id", "target", "cycle"),
 )
 """The clocks as sla last told them."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,16 +17,31 @@ from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.subscriptions import Received
 
 
+class ClockRow(NamedTuple):
+    """A row of `ticket_clock`; of one clock, that of the later contract holds."""
+
+    ticket_id: str
+    target: str
+    cycle: int
+    state: str
+    due_at: datetime
+    contract_version: int
+
+
 async def schedule_clocks(
     tx: AsyncConnection, received: Sequence[Received[SlaScheduled | SlaScheduledV2]]
 ) -> None:
     """Take over what clocks are due when; the latest word on each clock holds, and the later contract's is later."""
-    in_order = sorted((one.event for one in received), key=_contract)
-    latest = {row[:3]: row for scheduled in in_order for row in _clock_rows(scheduled)}
+    in_order = sorted((one.event for one in received), key=_contract_version)
+    latest = {
+        (row.ticket_id, row.target, row.cycle): row
+        for scheduled in in_order
+        for row in _clock_rows(scheduled)
+    }
     if not latest:
         return
     await _PUT_CLOCKS.write(tx, sorted(latest.values()))
-    await refresh_dues(tx, {ticket_id for ticket_id, _, _ in latest})
+    await refresh_dues(tx, {row.ticket_id for row in latest.values()})
 
 
 async def note_warnings(tx: AsyncConnection, received: Sequence[Received[SlaWarned]]) -> None:
@@ -63,20 +78,19 @@ async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
         await tx.execute(_SET_DUE, changed)
 
 
-def _contract(scheduled: SlaScheduled | SlaScheduledV2) -> int:
+def _contract_version(scheduled: SlaScheduled | SlaScheduledV2) -> int:
     return 2 if isinstance(scheduled, SlaScheduledV2) else 1
 
 
-def _clock_rows(
-    scheduled: SlaScheduled | SlaScheduledV2,
-) -> Iterator[tuple[str, str, int, str, datetime, int]]:
+def _clock_rows(scheduled: SlaScheduled | SlaScheduledV2) -> Iterator[ClockRow]:
     """Give the rows of an event's clocks, without that of the classification, which is not the desk's business."""
     clocks = scheduled.clocks if isinstance(scheduled, SlaScheduledV2) else (scheduled,)
-    contract = _contract(scheduled)
+    version = _contract_version(scheduled)
     for one in clocks:
         if one.target is not Target.CLASSIFICATION:
-            named = (scheduled.ticket_id, one.target.value, one.cycle)
-            yield (*named, one.state.value, one.due_at, contract)
+            yield ClockRow(
+                scheduled.ticket_id, one.target.value, one.cycle, one.state.value, one.due_at, version
+            )
 
 
 def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **details: object) -> Entry:
@@ -100,10 +114,10 @@ def _sla_entry(event: SlaWarned | SlaBreached | SlaRetracted, *, kind: str, **de
 _SET_DUE: Final = update(ticket).where(ticket.c.id == bindparam("b_id")).values(due_at=bindparam("b_due_at"))
 _PUT_CLOCKS: Final = BulkInsert(
     ticket_clock,
-    ("ticket_id", "target", "cycle", "state", "due_at", "told_by"),
+    ClockRow.__annotations__,
     conflict=lambda put: put.on_conflict_do_update(
         index_elements=["ticket_id", "target", "cycle"],
-        set_={name: put.excluded[name] for name in ("state", "due_at", "told_by")},
-        where=put.excluded.told_by >= ticket_clock.c.told_by,
+        set_={name: put.excluded[name] for name in ("state", "due_at", "contract_version")},
+        where=put.excluded.contract_version >= ticket_clock.c.contract_version,
     ),
 )

@@ -1,11 +1,11 @@
 """From a text to its labels: scan, weigh, decide. The only door of the classifier that others need."""
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from huiyin_router.classifier.evidence import Evidence, gather
+from huiyin_router.classifier.evidence import Evidence, Voice, gather
 from huiyin_router.classifier.folding import Passage, is_textless, language, passages
 from huiyin_router.classifier.heads import (
     Decision,
@@ -27,16 +27,29 @@ _READ_LANGUAGES: Final = frozenset({"zh", "en"})
 _OPINION: Final = {"complaint": "negative", "praise": "positive"}
 
 
-def predict(texts: Sequence[Text], *, has_spans: bool = True) -> list[Prediction]:
-    """Return one prediction per text, in order. Takes any string; reads at most 400 characters of each.
-
-    Without `has_spans` no spans are looked for: they are for people who ask why, and a good part of the work.
-    """
+def predict(texts: Sequence[Text]) -> list[Prediction]:
+    """Return one prediction per text, in order, without spans. Takes any string; reads at most 400 characters of each."""
     lexicon = shipped_lexicon()
-    return [_predict_one(text, lexicon, has_spans=has_spans) for text in texts]
+    return [_prediction(_read(text, lexicon)) for text in texts]
 
 
-def _predict_one(text: Text, lexicon: Lexicon, *, has_spans: bool) -> Prediction:
+def explain(texts: Sequence[Text]) -> list[Prediction]:
+    """Return the predictions of `predict` with the spans that spoke for them: for people who ask why, and dearer."""
+    lexicon = shipped_lexicon()
+    readings = [_read(text, lexicon) for text in texts]
+    return [replace(_prediction(one), spans=_strongest_spans(one)) for one in readings]
+
+
+class _Reading(NamedTuple):
+    """A text as the classifier has read it: its passages, what speaks in them, and what that decides."""
+
+    text: Text
+    parts: tuple[Passage, ...]
+    evidence: Evidence
+    decisions: Mapping[str, Decision]
+
+
+def _read(text: Text, lexicon: Lexicon) -> _Reading:
     parts = passages(text.text, lexicon.tail_markers)
     evidence = gather(parts, lexicon, rating=text.rating)
     opinion = opinion_of(evidence)
@@ -46,6 +59,11 @@ def _predict_one(text: Text, lexicon: Lexicon, *, has_spans: bool) -> Prediction
         "urgency": decide_urgency(evidence, opinion),
         "sentiment": decide_sentiment(evidence, opinion),
     }
+    return _Reading(text, parts, evidence, decisions)
+
+
+def _prediction(reading: _Reading) -> Prediction:
+    text, parts, evidence, decisions = reading
     subtype = decisions["subtype"]
     return Prediction(
         nature=decisions["nature"].label,
@@ -55,7 +73,7 @@ def _predict_one(text: Text, lexicon: Lexicon, *, has_spans: bool) -> Prediction
         urgency=decisions["urgency"].label,
         sentiment=decisions["sentiment"].label,
         confidence=_confidence(decisions),
-        spans=_strongest_spans(evidence, decisions) if has_spans else (),
+        spans=(),
         lang=_language(text, parts),
         has_wish_or_question=evidence.has_wish_or_question,
         is_textless=is_textless(parts),
@@ -80,19 +98,18 @@ def _confidence(decisions: Mapping[str, Decision]) -> Mapping[str, float]:
     return MappingProxyType({head: round(share, 4) for head, share in shares.items()})
 
 
-def _strongest_spans(evidence: Evidence, decisions: Mapping[str, Decision]) -> tuple[Span, ...]:
+def _strongest_spans(reading: _Reading) -> tuple[Span, ...]:
+    decisions = reading.decisions
     wanted = {(head, decision.label) for head, decision in decisions.items()}
     wanted.add(("polarity", _OPINION.get(decisions["nature"].label, decisions["sentiment"].label)))
-    spoke = sorted(
-        (
-            (-points, start, end, head, label)
-            for start, end, head, label, points in evidence.voices
-            if (head, label) in wanted
-        ),
-        key=itemgetter(0, 1),
-    )
+    spoke = [voice for voice in reading.evidence.voices if (voice.head, voice.label) in wanted]
+    spoke.sort(key=_strongest_then_first)
     spans = [
-        Span(start, end, f"{'sentiment' if head == 'polarity' else head}:{label}")
-        for _, start, end, head, label in spoke[:_SPANS_KEPT]
+        Span(one.start, one.end, f"{'sentiment' if one.head == 'polarity' else one.head}:{one.label}")
+        for one in spoke[:_SPANS_KEPT]
     ]
     return tuple(sorted(spans, key=lambda span: (span.start, span.label)))
+
+
+def _strongest_then_first(voice: Voice) -> tuple[float, int]:
+    return -voice.points, voice.start

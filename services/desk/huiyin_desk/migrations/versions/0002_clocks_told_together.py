@@ -10,4 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("ticket_clock", sa.Column("told_by", sa.Integer, nullable=False, server_default="1"))
+    version = sa.Column("contract_version", sa.Integer, nullable=False, server_default="1")
+    op.add_column("ticket_clock", version)
