@@ -10,6 +10,7 @@ from huiyin_router.classifier import (
     URGENCIES,
     Prediction,
     Text,
+    explain,
     predict,
 )
 
@@ -31,7 +32,7 @@ ODD_TEXTS = [
 
 
 def read(text: str, *, rating: float | None = None) -> Prediction:
-    return predict([Text(text, rating=rating)])[0]
+    return explain([Text(text, rating=rating)])[0]
 
 
 @pytest.mark.parametrize(
@@ -187,10 +188,10 @@ def test_predictions_come_in_the_order_of_the_texts() -> None:
     assert predict([]) == []
 
 
-def test_without_spans_the_rest_of_a_prediction_is_the_same() -> None:
+def test_a_prediction_that_is_explained_is_the_same_with_spans() -> None:
     text = Text("客服态度很差，还骂人，太气人了。")
 
-    (whole,), (bare,) = predict([text]), predict([text], has_spans=False)
+    (bare,), (whole,) = predict([text]), explain([text])
 
     assert whole.spans
     assert bare == replace(whole, spans=())

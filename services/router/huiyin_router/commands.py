@@ -48,13 +48,13 @@ def predicted(lines: Iterable[bytes]) -> Iterator[str]:
 
     Raises LineUnreadable with the line's number for the first one that cannot be read.
     """
-    from huiyin_router.classifier import predict  # noqa: PLC0415 - the word lists are read when there is work
+    from huiyin_router.classifier import explain  # noqa: PLC0415 - the word lists are read when there is work
 
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         identity, text = _text(line, number)
-        (found,) = predict([text])
+        (found,) = explain([text])
         yield json.dumps(_document(identity, found), ensure_ascii=False)
 
 

@@ -14,7 +14,7 @@ from huiyin_router.classifier.labels import (
     Span,
     Text,
 )
-from huiyin_router.classifier.prediction import REVISION, predict
+from huiyin_router.classifier.prediction import REVISION, explain, predict
 
 __all__ = [
     "NATURES",
@@ -26,5 +26,6 @@ __all__ = [
     "Prediction",
     "Span",
     "Text",
+    "explain",
     "predict",
 ]

@@ -102,14 +102,19 @@ def _strongest_spans(reading: _Reading) -> tuple[Span, ...]:
     decisions = reading.decisions
     wanted = {(head, decision.label) for head, decision in decisions.items()}
     wanted.add(("polarity", _OPINION.get(decisions["nature"].label, decisions["sentiment"].label)))
-    spoke = [voice for voice in reading.evidence.voices if (voice.head, voice.label) in wanted]
-    spoke.sort(key=_strongest_then_first)
+    spoke = [
+        (start, end, head, label, points)
+        for start, end, head, label, points in reading.evidence.voices
+        if (head, label) in wanted
+    ]
     spans = [
-        Span(one.start, one.end, f"{'sentiment' if one.head == 'polarity' else one.head}:{one.label}")
-        for one in spoke[:_SPANS_KEPT]
+        Span(start, end, f"{'sentiment' if head == 'polarity' else head}:{label}")
+        for start, end, head, label, _ in sorted(spoke, key=_strongest_first)[:_SPANS_KEPT]
     ]
     return tuple(sorted(spans, key=lambda span: (span.start, span.label)))
 
 
-def _strongest_then_first(voice: Voice) -> tuple[float, int]:
-    return -voice.points, voice.start
+def _strongest_first(voice: Voice) -> tuple[float, int]:
+    """Return the place of a voice among others: by its points, and in the order of the text where they are equal."""
+    start, _, _, _, points = voice
+    return -points, start

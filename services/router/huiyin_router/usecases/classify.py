@@ -196,7 +196,7 @@ async def _read(received: Sequence[Received[FeedbackReceived]]) -> list[Predicti
     found: list[Prediction] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         some = texts[start : start + _TEXTS_AT_ONCE]
-        found += await asyncio.to_thread(predict, some, has_spans=False)
+        found += await asyncio.to_thread(predict, some)
     return found
 
 
