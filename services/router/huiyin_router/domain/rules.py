@@ -20,7 +20,7 @@ ONE_OF: Final = (
     "lang",
 )
 """Conditions that hold when the feedback's value is one of those listed."""
-_TOLD: Final = ("textless", "rated", "wish_or_question")
+_FLAGS: Final = ("textless", "rated", "wish_or_question")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +81,8 @@ class When:
     def _wanted(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         """Return what is asked of single facts: every feedback meets every rule, and most rules ask one thing."""
         listed = [(name, wanted) for name in ONE_OF if (wanted := getattr(self, name))]
-        told = [(name, (wanted,)) for name in _TOLD if (wanted := getattr(self, name)) is not None]
-        return (*listed, *told)
+        flags = [(name, (wanted,)) for name in _FLAGS if (wanted := getattr(self, name)) is not None]
+        return (*listed, *flags)
 
     def _contained(self, text: str) -> bool:
         if not self.text_contains:
