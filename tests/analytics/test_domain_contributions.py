@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from huiyin_analytics.domain.cells import Cell, Contribution, Tally
-from huiyin_analytics.domain.contributions import contribution_of, items_apart
+from huiyin_analytics.domain.contributions import contribution_of, increments_apart
 from huiyin_analytics.domain.facts import tellings
 from huiyin_analytics.domain.ledger import Ledger, news
 from huiyin_contracts.feedback import Rating
@@ -263,8 +263,8 @@ def test_what_is_added_and_taken_away_turns_one_contribution_into_the_next(seed:
         ledgers[case_id] = {**before, **entered}
 
         sums = {cell: list(tally) for cell, tally in contribution_of(before, BERLIN).items()}
-        for sign, items in zip((-1, 1), items_apart(before, entered, BERLIN), strict=True):
-            for cell, total in items:
+        for sign, increments in zip((-1, 1), increments_apart(before, entered, BERLIN), strict=True):
+            for cell, total in increments:
                 entry = sums.setdefault(cell, [0, 0])
                 entry[0] += sign
                 entry[1] += sign * total

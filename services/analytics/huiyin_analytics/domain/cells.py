@@ -57,7 +57,7 @@ class Tally(NamedTuple):
     total: int
 
 
-Item = tuple[Cell, int]
+Increment = tuple[Cell, int]
 """One of what a case counts for: where, and what it adds to the total there."""
 Contribution = Mapping[Cell, Tally]
 """What a case adds up to, by cell."""

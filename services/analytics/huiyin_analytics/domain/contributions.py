@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huiyin_analytics.domain.buckets import bucket_of
-from huiyin_analytics.domain.cells import Cell, Contribution, Item, Measure, Tally
-from huiyin_analytics.domain.ledger import Entry, Facts, Kind, Ledger, by_kind, with_facts
+from huiyin_analytics.domain.cells import Cell, Contribution, Increment, Measure, Tally
+from huiyin_analytics.domain.ledger import Entry, Kind, Ledger, SaidByKind, by_kind, with_facts
 from huiyin_contracts.vocabulary import ClockState, Step
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -35,27 +35,29 @@ def contribution_of(ledger: Ledger, zone: ZoneInfo) -> Contribution:
     """Return all that a case adds to the rollup, by cell."""
     facts = by_kind(ledger)
     sums: dict[Cell, Tally] = {}
-    for cell, total in _Count(facts, _place_of(facts), zone).items_of(_PARTS):
+    for cell, total in _Increments(facts, _place_of(facts), zone).listed(_PARTS):
         n, known = sums.get(cell, _NOTHING)
         sums[cell] = Tally(n + 1, known + total)
     return sums
 
 
-def items_apart(before: Ledger, entered: Ledger, zone: ZoneInfo) -> tuple[list[Item], list[Item]]:
+def increments_apart(
+    before: Ledger, entered: Ledger, zone: ZoneInfo
+) -> tuple[list[Increment], list[Increment]]:
     """Return what a case added and what it adds with the entries entered, both without what is surely the same.
 
     Most facts change one part: what is known of the work says nothing of when the feedback came.
     """
     new = by_kind(entered)
     if not before:
-        return [], _Count(new, _place_of(new), zone).items_of(_PARTS)
+        return [], _Increments(new, _place_of(new), zone).listed(_PARTS)
     old = by_kind(before)
     after = with_facts(old, new)
     old_place = place = _place_of(old)
     if not _PLACING.isdisjoint(new):
         place = _place_of(after)
     parts = _parts_of(new) if place == old_place else _PARTS
-    return _Count(old, old_place, zone).items_of(parts), _Count(after, place, zone).items_of(parts)
+    return _Increments(old, old_place, zone).listed(parts), _Increments(after, place, zone).listed(parts)
 
 
 _NOTHING: Final = Tally(0, 0)
@@ -74,7 +76,7 @@ class _Place(NamedTuple):
     tail: tuple[str, str]
 
 
-def _place_of(facts: Facts) -> _Place:
+def _place_of(facts: SaidByKind) -> _Place:
     classified, routed = _only(facts, Kind.CLASSIFIED), _last(facts.get(Kind.ROUTED))
     standing = routed or classified
     labels = classified or standing or _UNKNOWN
@@ -91,7 +93,7 @@ def _place_of(facts: Facts) -> _Place:
     )
 
 
-def _only(facts: Facts, kind: Kind) -> Mapping[str, Any] | None:
+def _only(facts: SaidByKind, kind: Kind) -> Mapping[str, Any] | None:
     """Return what the one fact of a kind said, None when it is not known."""
     found = facts.get(kind)
     return found[""] if found else None
@@ -102,20 +104,20 @@ def _last(routings: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, Any]
     return routings[max(routings, key=int)] if routings else None
 
 
-class _Count:
+class _Increments:
     """Lists what one case adds."""
 
-    def __init__(self, facts: Facts, place: _Place, zone: ZoneInfo) -> None:
+    def __init__(self, facts: SaidByKind, place: _Place, zone: ZoneInfo) -> None:
         self._facts = facts
         self._place = place
         self._zone = zone
-        self._items: list[Item] = []
+        self._increments: list[Increment] = []
 
-    def items_of(self, parts: "Iterable[_Part]") -> list[Item]:
+    def listed(self, parts: "Iterable[_Part]") -> list[Increment]:
         """Return what the facts add in these parts."""
         for add_part in parts:
             add_part(self)
-        return self._items
+        return self._increments
 
     def count_volumes(self) -> None:
         """Add what came in, and what became of it."""
@@ -226,27 +228,27 @@ class _Count:
         cell = Cell._make(  # noqa: SLF001 - public, whatever its name looks like
             (measure, _local_day(at, self._zone), variant, bucket, *head, where, *tail)
         )
-        self._items.append((cell, total))
+        self._increments.append((cell, total))
 
 
-_Part = Callable[[_Count], None]
+_Part = Callable[[_Increments], None]
 _PART_OF: Final[Mapping[str, _Part]] = {
-    Kind.RECEIVED: _Count.count_volumes,
-    Kind.CLASSIFIED: _Count.count_volumes,
-    Kind.DECIDED: _Count.count_decision,
-    Kind.ATTACHED: _Count.count_decision,
-    Kind.ROUTED: _Count.count_work,
-    Kind.STEP: _Count.count_work,
-    Kind.CLOCK: _Count.count_clocks,
-    Kind.WARNED: _Count.count_clocks,
-    Kind.BREACHED: _Count.count_clocks,
-    Kind.RETRACTED: _Count.count_clocks,
+    Kind.RECEIVED: _Increments.count_volumes,
+    Kind.CLASSIFIED: _Increments.count_volumes,
+    Kind.DECIDED: _Increments.count_decision,
+    Kind.ATTACHED: _Increments.count_decision,
+    Kind.ROUTED: _Increments.count_work,
+    Kind.STEP: _Increments.count_work,
+    Kind.CLOCK: _Increments.count_clocks,
+    Kind.WARNED: _Increments.count_clocks,
+    Kind.BREACHED: _Increments.count_clocks,
+    Kind.RETRACTED: _Increments.count_clocks,
 }
 """The part of a contribution that facts of a kind belong to; each part also depends on where the case is counted."""
 _PARTS: Final = tuple(dict.fromkeys(_PART_OF.values()))
 
 
-def _parts_of(facts: Facts) -> Iterable[_Part]:
+def _parts_of(facts: SaidByKind) -> Iterable[_Part]:
     return {_PART_OF[kind] for kind in facts if kind in _PART_OF}
 
 

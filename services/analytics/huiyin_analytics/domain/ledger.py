@@ -45,7 +45,7 @@ class Fact(NamedTuple):
         return _PREFIXES[self.kind] + self.of if self.of else self.kind.value
 
 
-Facts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+SaidByKind = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """What is said of a case: by the value of the kind, then by `of`."""
 Entry = Sequence[Any]
 """What a ledger holds under a fact's name: its rank, and what it said."""
@@ -80,7 +80,7 @@ def facts_of(ledger: Ledger) -> list[Fact]:
     return [Fact(_KINDS[kind], said, of, rank) for kind, of, (rank, said) in named if kind in _KINDS]
 
 
-def by_kind(ledger: Ledger) -> Facts:
+def by_kind(ledger: Ledger) -> SaidByKind:
     """Return what the facts of a ledger said, by kind and `of`."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name, (_, said) in ledger.items():
@@ -92,7 +92,7 @@ def by_kind(ledger: Ledger) -> Facts:
     return found
 
 
-def with_facts(known: Facts, entered: Facts) -> Facts:
+def with_facts(known: SaidByKind, entered: SaidByKind) -> SaidByKind:
     """Return facts with others entered beside them or in their place."""
     both = dict(known)
     for kind, said in entered.items():

@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_analytics import queries
-from huiyin_analytics.domain.cells import CELL_COLUMNS, Cell, Item, days_of
-from huiyin_analytics.domain.contributions import contribution_of, is_silent, items_apart
+from huiyin_analytics.domain.cells import CELL_COLUMNS, Cell, Increment, days_of
+from huiyin_analytics.domain.contributions import contribution_of, increments_apart, is_silent
 from huiyin_analytics.domain.facts import Telling, tellings
 from huiyin_analytics.domain.ledger import Fact, Ledger, news
 from huiyin_analytics.errors import ProjectionMissing
@@ -80,13 +80,13 @@ class _Change:
             is_silent(name, one) and is_silent(name, before.get(name, one)) for name, one in entered.items()
         ):
             return
-        old, new = items_apart(before, entered, self._zone)
+        old, new = increments_apart(before, entered, self._zone)
         self._sum_up(old, sign=-1)
         self._sum_up(new, sign=1)
         self._note_days(case_id, {cell.day for cell, _ in old}, {cell.day for cell, _ in new})
 
-    def _sum_up(self, items: Iterable[Item], *, sign: int) -> None:
-        for cell, total in items:
+    def _sum_up(self, increments: Iterable[Increment], *, sign: int) -> None:
+        for cell, total in increments:
             sums = self.cells.get(cell)
             if sums is None:
                 self.cells[cell] = [sign, sign * total]
