@@ -5,7 +5,7 @@ import random
 import pytest
 
 from huiyin_analytics.domain.facts import tellings
-from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, facts_of, merged, stamp
+from huiyin_analytics.domain.ledger import Fact, Kind, Ledger, facts_of, is_of, merged, stamp
 from huiyin_contracts.event import Envelope
 from huiyin_contracts.registry import parse_event
 from huiyin_contracts.sla import ScheduledClock, SlaScheduledV2
@@ -111,3 +111,11 @@ def test_facts_of_kinds_that_are_not_known_are_left_out() -> None:
     ledger: Ledger = {"foretold 1": [0, {}], "received": [0, {"channel": "wechat"}]}
 
     assert facts_of(ledger) == [Fact(Kind.RECEIVED, {"channel": "wechat"})]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_name_tells_its_kind(kind: Kind) -> None:
+    for of in ("", "1", "response 2"):
+        name = Fact(kind, {}, of).name
+
+        assert [other for other in Kind if is_of(name, other)] == [kind]

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from huiyin_analytics.domain.buckets import bucket_of
 from huiyin_analytics.domain.cells import Cell, Contribution, Increment, Measure, Tally
-from huiyin_analytics.domain.ledger import Entry, Kind, Ledger, SaidByKind, by_kind, with_facts
+from huiyin_analytics.domain.ledger import Entry, Kind, Ledger, SaidByKind, by_kind, is_of, with_facts
 from huiyin_contracts.vocabulary import ClockState, Step
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -254,10 +254,7 @@ def _parts_of(facts: SaidByKind) -> Iterable[_Part]:
 
 def is_silent(name: str, entry: Entry) -> bool:
     """Tell whether an entry adds nothing to any rollup, whatever else is known of its case."""
-    return name.startswith(_CLOCK) and not _has_met(entry[1])
-
-
-_CLOCK: Final = f"{Kind.CLOCK} "
+    return is_of(name, Kind.CLOCK) and not _has_met(entry[1])
 
 
 def _has_met(clock: Mapping[str, Any]) -> bool:

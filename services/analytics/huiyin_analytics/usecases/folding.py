@@ -83,7 +83,7 @@ class _Change:
         old, new = increments_apart(before, entered, self._zone)
         self._sum_up(old, sign=-1)
         self._sum_up(new, sign=1)
-        self._note_days(case_id, {cell.day for cell, _ in old}, {cell.day for cell, _ in new})
+        self._note_days(case_id, days_of(cell for cell, _ in old), days_of(cell for cell, _ in new))
 
     def _sum_up(self, increments: Iterable[Increment], *, sign: int) -> None:
         for cell, total in increments:
