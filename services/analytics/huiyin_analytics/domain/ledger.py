@@ -47,7 +47,7 @@ class Fact(NamedTuple):
 
 def is_of(name: str, kind: Kind) -> bool:
     """Tell whether a fact of that name is of a kind."""
-    return _parted(name)[0] == kind
+    return name.startswith(_PREFIXES[kind]) or name == kind
 
 
 SaidByKind = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -81,7 +81,7 @@ def news(ledger: Ledger, facts: Iterable[Fact]) -> dict[str, Entry]:
 
 def facts_of(ledger: Ledger) -> list[Fact]:
     """Return the facts of a ledger; those of a kind that this version does not know are left out."""
-    named = ((*_parted(name), entry) for name, entry in ledger.items())
+    named = ((*name.partition(_BETWEEN)[::2], entry) for name, entry in ledger.items())
     return [Fact(_KINDS[kind], said, of, rank) for kind, of, (rank, said) in named if kind in _KINDS]
 
 
@@ -89,7 +89,7 @@ def by_kind(ledger: Ledger) -> SaidByKind:
     """Return what the facts of a ledger said, by kind and `of`."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name, (_, said) in ledger.items():
-        kind, of = _parted(name)
+        kind, _, of = name.partition(_BETWEEN)
         if kind in found:
             found[kind][of] = said
         else:
@@ -128,12 +128,6 @@ def earliest(at: datetime) -> int:
 _KINDS: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
 _BETWEEN: Final = " "
 _PREFIXES: Final[Mapping[Kind, str]] = {kind: f"{kind}{_BETWEEN}" for kind in Kind}
-
-
-def _parted(name: str) -> tuple[str, str]:
-    """Return the kind and the `of` that a fact's name was made of."""
-    kind, _, of = name.partition(_BETWEEN)
-    return kind, of
 
 
 def _text(said: Mapping[str, Any]) -> str:
