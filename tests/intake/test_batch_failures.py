@@ -1,5 +1,6 @@
 """A batch on the day when something breaks: one item, the database, or the room in front of it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,3 +115,13 @@ async def test_a_batch_whose_items_are_all_unfit_is_answered_item_by_item(intake
 
     assert answer.status_code == 202
     assert statuses(answer.json()["items"]) == [422, 422]
+
+
+async def test_a_batch_with_half_a_character_behind_a_backslash_is_refused(intake: ServiceDriver) -> None:
+    body = json.dumps(items("message", "review")).replace("}]}", ', "extra": {"a": "\\\\ud83d\\ude00"}}]}')
+
+    answer = await intake.client.post(BATCH, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/items/1/extra/a"]
+    assert await stored(intake) == 0

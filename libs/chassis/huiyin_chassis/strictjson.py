@@ -176,10 +176,11 @@ def _looks_long(body: bytes) -> bool:
 
 
 def _may_be_unstorable(body: bytes) -> bool:
-    # Valid JSON holds NUL and lone surrogates only as escapes; an escaped backslash before `u` is a false alarm that
-    # the walk over the document settles.
+    # Valid JSON holds NUL and lone surrogates only as escapes.
     if b"\\" not in body or rb"\u" not in body:
         return False
+    # A backslash before `u` may be an escaped one. It leaves a character behind, or its neighbours would become a pair.
+    body = body.replace(rb"\\", b"/")
     if rb"\u0000" in body:
         return True
     return bool(_SURROGATE.search(body)) and bool(_SURROGATE.search(_PAIR.sub(b"", body)))
