@@ -19,6 +19,8 @@ def _send_or_be_lost(connection: AIOKafkaConnection, request: Any, expect_respon
     """Send as aiokafka does; raises KafkaConnectionError when the connection is gone, whatever the loop."""
     try:
         return _send(connection, request, expect_response)
+    except NotImplementedError:  # the broker is too old for the request, and the connection well
+        raise
     except RuntimeError as error:
         connection.close(reason=CloseReason.CONNECTION_BROKEN, exc=error)
         place = f"{connection.host}:{connection.port}"
