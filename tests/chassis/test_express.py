@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette import responses
 
 from huiyin_chassis.auth import Principal, require
-from huiyin_chassis.bodies import takes_json
+from huiyin_chassis.bodies import BodyGuard, takes_json
 from huiyin_chassis.errors import Overloaded, RouteUnfit
 from huiyin_chassis.express import express, express_routes
 from huiyin_chassis.idempotency import ReadClaim
+from huiyin_chassis.requests import RequestFrame
 from huiyin_chassis.runtime import Running
 from huiyin_chassis.server import HttpServer, listen, url_of
 from huiyin_eventbus.tracing import current_traceparent
@@ -183,6 +184,16 @@ async def test_an_ordinary_request_does_not_go_through_fastapi(monkeypatch: pyte
     lane, _ = await answers("POST", "/v1/notes", NOTE, SENT)
 
     assert lane.status_code == 202
+
+
+def test_the_lane_passes_no_middleware_but_those_it_stands_for() -> None:
+    # Whatever is added to the app guards no request of the lane: it has to be built into the lane as well.
+    for app in APPS:
+        assert [each.cls for each in app.user_middleware] == [RequestFrame, BodyGuard]
+        assert [each.kwargs for each in app.user_middleware] == [
+            {"service": app.state.runtime.service.name},
+            {},
+        ]
 
 
 async def test_a_request_of_the_lane_is_counted_under_its_route() -> None:

@@ -69,7 +69,7 @@ class _App(FastAPI):
     _lane: ExpressLane | None = None
 
     def open_lane(self, *, service: str) -> None:
-        """Let ordinary requests to the marked endpoints of a service's router pass."""
+        """Let ordinary requests to the marked endpoints of a service's router pass all middlewares."""
         routes = express_routes(self.routes)
         if routes:
             usual = super().__call__
