@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from huiyin_chassis.db import Database
@@ -53,6 +54,20 @@ async def test_an_item_that_cannot_be_stored_costs_its_neighbours_nothing(intake
     assert "one_call" not in answer.text
     ids = [event.feedback_id for event in await intake.published(FeedbackReceived)]
     assert sorted(ids) == sorted(item["id"] for item in told if "id" in item)
+
+
+async def test_an_item_that_nothing_has_stored_is_told_as_failed(
+    intake: ServiceDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def store_nothing(*_: object) -> int:
+        return 0
+
+    monkeypatch.setattr("huiyin_intake.usecases._ADD.write", store_nothing)
+
+    answer = await intake.client.post(BATCH, json=items("message"))
+
+    assert statuses(answer.json()["items"]) == [500]
+    assert await intake.published(FeedbackReceived) == []
 
 
 async def test_an_item_against_the_rules_and_one_that_cannot_be_stored_are_told_apart(

@@ -1,6 +1,6 @@
 """What the front door does: stores feedback once, with its event, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from operator import attrgetter
@@ -55,7 +55,7 @@ class Receipt(NamedTuple):
         return Accepted(id=self.feedback_id, duplicate=self.is_duplicate)
 
 
-_NOTHING_SAID: Final = FeedbackReceived(
+_BLANK_EVENT: Final = FeedbackReceived(
     feedback_id="-",
     channel="none",
     kind="none",
@@ -72,7 +72,7 @@ def submission_of(
     """Return a post with its id, time of receipt and fingerprint; touches no store."""
     ours = {"feedback_id": str(uuid_utils.uuid7()), "received_at": now, "account": post.account or ""}
     # A post's fields are an event's under narrower rules, which have been checked: checking them again took 8 µs.
-    event = _NOTHING_SAID.model_copy(update=vars(post) | ours)
+    event = _BLANK_EVENT.model_copy(update=vars(post) | ours)
     natural_key = NaturalKey(event.channel, event.account, event.external_id)
     content = event.__pydantic_serializer__.to_json(event)
     said = fingerprint(_said(event.kind, content))
@@ -116,14 +116,19 @@ async def receive_feedback(tx: AsyncConnection, submissions: Sequence[Submission
     return receipts
 
 
-async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[NaturalKey, queries.Stored] | None:
-    """Put new posts in; return what is stored under each natural key, None when all were new."""
+async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[str, queries.Stored]:
+    """Put new posts in; return what was there before of the others, by the id that each would have had.
+
+    Raises KeyError when a post is neither new nor known: nothing has stored it.
+    """
     # In the order of keys: two processes that store the same posts would else lock them crosswise.
     ordered = sorted(fresh, key=_by_natural_key)
     count = await _ADD.write(tx, [_row(each) for each in ordered])
     if count == len(fresh):
-        return None
-    return await queries.stored_under(tx, [each.natural_key for each in fresh])
+        return {}
+    stored = await queries.stored_under(tx, [each.natural_key for each in fresh])
+    kept = {each.event.feedback_id: stored[each.natural_key] for each in fresh}
+    return {own_id: each for own_id, each in kept.items() if each.feedback_id != own_id}
 
 
 _by_natural_key: Final = attrgetter("natural_key")
@@ -162,13 +167,10 @@ async def _remember(
         await remember(tx, answers, now=submissions[0].event.received_at)
 
 
-def _receipt(submission: Submission, known: dict[NaturalKey, queries.Stored] | None) -> Receipt:
-    """Return the receipt of a post; raises KeyError when it is neither new nor known: nothing has stored it."""
+def _receipt(submission: Submission, known: Mapping[str, queries.Stored]) -> Receipt:
     feedback_id = submission.event.feedback_id
-    if known is None:
-        return Receipt(feedback_id, is_duplicate=False)
-    stored = known[submission.natural_key]
-    if stored.feedback_id == feedback_id:
+    stored = known.get(feedback_id)
+    if stored is None:
         return Receipt(feedback_id, is_duplicate=False)
     if stored.fingerprint != submission.fingerprint:
         log.warning(
