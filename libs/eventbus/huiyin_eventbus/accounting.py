@@ -53,7 +53,7 @@ def _watch_sequences(group: str, fresh: Iterable[Delivery], *, sequences: Sequen
         if each.received is None:
             continue
         found = sequences.observe(each.record.topic, each.key, sequence=each.received.envelope.sequence)
-        if found is not REGULAR:
+        if found != REGULAR:
             metrics.event_gap_total.labels(group).inc(found.gaps)
             metrics.event_stale_total.labels(group).inc(found.stale)
             log.warning(

@@ -7,22 +7,19 @@ Stale events are counted, not dropped: whether an event takes effect is the inbo
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 REMEMBERED: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Irregularities:
-    """What a look at an event found."""
+class Irregularities(NamedTuple):
+    """What a look at an event found; a tuple, because every event's is compared."""
 
     gaps: int = 0
     stale: int = 0
 
 
 REGULAR: Final = Irregularities()
-"""The very one that is found where nothing is amiss."""
 _GAP: Final = Irregularities(gaps=1)
 _STALE: Final = Irregularities(stale=1)
 
