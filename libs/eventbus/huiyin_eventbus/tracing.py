@@ -18,7 +18,7 @@ def current_traceparent() -> str | None:
     return _current.get()
 
 
-class traced:  # noqa: N801  # it reads as a verb: `with traced(traceparent):`
+class _Traced:
     """Makes `traceparent` the current one for a block. A class: every request has one, and a generator costs thrice."""
 
     __slots__ = ("_token", "_traceparent")
@@ -31,6 +31,10 @@ class traced:  # noqa: N801  # it reads as a verb: `with traced(traceparent):`
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
+
+
+traced: Final = _Traced
+"""Reads as a verb: `with traced(traceparent):`."""
 
 
 def new_traceparent() -> str:
