@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from huiyin_chassis.sqlite_inserts import MOST_ROWS, execute_many
+from huiyin_chassis.sqlite_inserts import MOST_ROWS, _insert_of, execute_many
 
 INSERT = "INSERT INTO place (id, name) VALUES (?, ?)"
 
@@ -62,8 +62,9 @@ def test_rows_take_effect_in_the_order_given(cursor: sqlite3.Cursor) -> None:
     ],
 )
 def test_other_statements_are_left_to_the_driver(cursor: sqlite3.Cursor, statement: str) -> None:
-    cursor.executemany(INSERT, [(1, "a"), (2, "b")])
+    assert _insert_of(statement) is None
 
+    cursor.executemany(INSERT, [(1, "a"), (2, "b")])
     execute_many(cursor, statement, [("x", 1), ("y", 2)] if "UPDATE" in statement else [("x", 3), ("y", 4)])
 
     assert [name for _, name in places(cursor)][-2:] != ["a", "b"]
