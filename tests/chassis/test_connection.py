@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from huiyin_chassis.bodies import CAME_WHOLE
 from huiyin_chassis.connection import HttpConnection, Limits
-from huiyin_chassis.requests import WholeSend
+from huiyin_chassis.requests import AnswerSender
 from huiyin_chassis.server import HttpServer, connection_bound, listen
 
 SOON = timedelta(milliseconds=150)
@@ -49,8 +49,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         body = bytes(int(path.removeprefix("/bytes/")))
     if path == "/at-once":
         head = b"content-length: %d\r\n" % len(body)
-        assert isinstance(send, WholeSend)
-        assert send.whole(200, head, body)
+        assert isinstance(send, AnswerSender)
+        assert send.send_whole(200, head, body)
         return
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body})

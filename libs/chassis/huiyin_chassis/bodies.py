@@ -1,7 +1,7 @@
 """Request bodies: bounded, timely and checked before any endpoint sees them.
 
-`BodyGuard` works when an endpoint first asks for its body: by then the route is known, so that callers without a valid
-key are refused before a byte is read. Source: RFC 9110 §15.5 (status codes).
+A `GuardedBody` works when an endpoint, or the express lane for it, first asks for its body: by then the route is known, so
+that callers without a valid key are refused before a byte is read. `BodyGuard` gives one to all that the lane leaves. Source: RFC 9110 §15.5 (status codes).
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from huiyin_chassis import metrics
 from huiyin_chassis.bodies import CAME_WHOLE, KIB, MIB
 from huiyin_chassis.joined import JoinedWrites
 from huiyin_chassis.problems import PROBLEM_SLUG, RETRY_AFTER_SECONDS, problem_response, slug_of_status
-from huiyin_chassis.requests import SECURITY_HEADERS, WholeSend
+from huiyin_chassis.requests import SECURITY_HEADERS, AnswerSender
 from huiyin_eventbus.tracing import new_traceparent, traced
 
 _DOOR: Final = "http"
@@ -139,7 +139,7 @@ class HttpConnection(HttpToolsProtocol):
                 send = self._parting(cycle, send)
             else:
                 scope[CAME_WHOLE] = True
-                send = _Sender(cycle, self._joined)
+                send = _CycleSender(cycle, self._joined)
             await app(scope, receive, send)
 
         super()._start_asgi_task(cycle, answer)
@@ -289,7 +289,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_timer = self._reading_timer = None
 
 
-class _Sender(WholeSend):
+class _CycleSender(AnswerSender):
     """The `send` of a request that has come whole; can take a whole answer in one go."""
 
     __slots__ = ("_cycle", "_transport")
@@ -302,8 +302,8 @@ class _Sender(WholeSend):
         """Send one message."""
         await self._cycle.send(message)
 
-    def whole(self, status: int, head: bytes, body: bytes) -> bool:
-        """Send what the two messages would, in one write; false while the client does not read."""
+    def send_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """Send what the two messages would, in one write; false while the client does not read, true when it has gone."""
         cycle = self._cycle
         if cycle.flow.write_paused:
             return False

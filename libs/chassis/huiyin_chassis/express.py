@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from huiyin_chassis.bodies import GuardedBody, NoDocument, has_body, rule_of
 from huiyin_chassis.errors import RouteUnfit
 from huiyin_chassis.headers import header_of
-from huiyin_chassis.requests import DEFAULT_HEADERS, SECURITY_HEADERS, RequestFrame, WholeSend
+from huiyin_chassis.requests import DEFAULT_HEADERS, SECURITY_HEADERS, AnswerSender, RequestFrame
 from huiyin_eventbus.tracing import child_of, new_traceparent, traced
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -186,7 +186,7 @@ class _Door:
 
     async def _send(self, body: bytes, traceparent: str, send: Send) -> None:
         length, trace = b"%d" % len(body), traceparent[3:35].encode()
-        if isinstance(send, WholeSend) and send.whole(self._status, _HEAD % (length, trace), body):
+        if isinstance(send, AnswerSender) and send.send_whole(self._status, _HEAD % (length, trace), body):
             return
         headers = [(b"content-length", length), *_CONSTANT_HEADERS, (b"x-trace-id", trace)]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})

@@ -1,8 +1,9 @@
 """What every request gets around it: a trace, an id in the log, security headers, a count, and a last resort.
 
-One plain ASGI middleware, the outermost: Starlette's `BaseHTTPMiddleware` costs a task and a stream per request.
+One plain ASGI middleware, the outermost; requests of the express lane get the same without passing it. Starlette's `BaseHTTPMiddleware` costs a task and a stream per request.
 """
 
+from abc import ABC, abstractmethod
 from time import perf_counter
 from typing import Final
 
@@ -34,18 +35,21 @@ DEFAULT_HEADERS: Final = (
 )
 
 
-class WholeSend:
-    """A `send` that can take a whole answer at once, which is cheaper than its messages."""
+class AnswerSender(ABC):
+    """A `send` that can also take a whole answer at once, which is cheaper than its messages."""
 
     __slots__ = ()
 
+    @abstractmethod
     async def __call__(self, message: Message) -> None:
         """Send one message."""
-        raise NotImplementedError
 
-    def whole(self, status: int, head: bytes, body: bytes) -> bool:
-        """Send an answer whose head is the lines of its header fields; false when it must go by messages."""
-        raise NotImplementedError
+    @abstractmethod
+    def send_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """Send an answer whose head is the lines of its header fields; false when it must go by messages.
+
+        True as well when the client has gone: then there is nobody to send it to.
+        """
 
 
 class RequestFrame:
