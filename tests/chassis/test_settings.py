@@ -64,6 +64,8 @@ def test_a_command_line_option_wins_over_all(monkeypatch: pytest.MonkeyPatch) ->
         ("HUIYIN_KAFKA_SECURITY", "TELEPATHY"),
         ("HUIYIN_KAFKA_BOOTSTRAP", "kafka-1"),
         ("HUIYIN_KAFKA_BOOTSTRAP", "kafka-1:9092,kafka-2:70000"),
+        ("HUIYIN_KAFKA_CA_FILE", "/nowhere/ca.pem"),
+        ("HUIYIN_KAFKA_CA_FILE", "/"),
     ],
 )
 def test_a_broken_value_is_named_by_its_variable_and_never_repeated(
@@ -80,6 +82,34 @@ def test_a_broken_value_is_named_by_its_variable_and_never_repeated(
     assert "hunter2secret" not in message
     assert "\n" not in message
     assert broken.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "HUIYIN_KAFKA_USERNAME"),
+        ({"HUIYIN_KAFKA_PASSWORD": "hunter2secret"}, "HUIYIN_KAFKA_USERNAME"),
+        ({"HUIYIN_KAFKA_USERNAME": "huiyin"}, "HUIYIN_KAFKA_PASSWORD"),
+    ],
+)
+def test_what_sasl_needs_is_asked_for_by_name(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], missing: str
+) -> None:
+    for variable, value in ({"HUIYIN_KAFKA_SECURITY": "SASL_PLAINTEXT"} | given).items():
+        monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsBroken) as broken:
+        load(Settings)
+
+    assert str(broken.value) == f"{missing}: must be set with HUIYIN_KAFKA_SECURITY=SASL_PLAINTEXT"
+
+
+def test_with_a_name_and_a_password_sasl_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIYIN_KAFKA_SECURITY", "SASL_SSL")
+    monkeypatch.setenv("HUIYIN_KAFKA_USERNAME", "huiyin")
+    monkeypatch.setenv("HUIYIN_KAFKA_PASSWORD", "hunter2secret")
+
+    assert load(Settings).kafka_security == "SASL_SSL"
 
 
 def test_a_secrets_folder_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from huiyin_chassis.errors import SettingsBroken
@@ -21,6 +21,7 @@ _ADMIN_KEY_CHARACTERS: Final = 32
 _MAX_PORT: Final = 65535
 
 Loaded = TypeVar("Loaded", bound=BaseSettings)
+Secret = TypeVar("Secret", str | None, SecretStr | None)
 
 
 def settings_config(prefix: str) -> SettingsConfigDict:
@@ -60,12 +61,26 @@ def _host_and_port(addresses: str) -> str:
     return addresses
 
 
+def _readable(file: Path) -> Path:
+    if not (file.is_file() and os.access(file, os.R_OK)):
+        raise ValueError("must be a file that can be read")
+    return file
+
+
+def _known_with_sasl(secret: Secret, found: ValidationInfo) -> Secret:
+    security = found.data.get("kafka_security", "")
+    if not secret and security.startswith("SASL"):
+        raise ValueError(f"must be set with HUIYIN_KAFKA_SECURITY={security}")
+    return secret
+
+
 def _long_enough(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < _ADMIN_KEY_CHARACTERS:
         raise ValueError(f"must have at least {_ADMIN_KEY_CHARACTERS} characters")
     return key
 
 
+_ALSO_UNSET: Final = Field(validate_default=True)
 Port = Annotated[int, Field(ge=0, le=_MAX_PORT)]
 
 
@@ -79,9 +94,9 @@ class Settings(BaseSettings):
     kafka_bootstrap: Annotated[str, AfterValidator(_host_and_port)] | None = None
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    kafka_username: str | None = None
-    kafka_password: SecretStr | None = None
-    kafka_ca_file: Path | None = None
+    kafka_username: Annotated[str | None, AfterValidator(_known_with_sasl), _ALSO_UNSET] = None
+    kafka_password: Annotated[SecretStr | None, AfterValidator(_known_with_sasl), _ALSO_UNSET] = None
+    kafka_ca_file: Annotated[Path, AfterValidator(_readable)] | None = None
     broker_port: Port = 9092
     broker_partitions: Annotated[int, Field(ge=1, le=1000)] = 12
     broker_password: SecretStr | None = None
