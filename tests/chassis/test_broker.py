@@ -17,7 +17,7 @@ from huiyin_chassis.broker import (
 )
 from huiyin_chassis.datadir import BROKER_PORT
 from huiyin_chassis.db import Database
-from huiyin_chassis.errors import BrokerNotFound, BrokerRefused, SettingsBroken
+from huiyin_chassis.errors import BrokerNotFound, BrokerRefused, SettingsBroken, TopicUnknown
 from huiyin_chassis.logbook import read_log
 from huiyin_chassis.migrate import upgrade
 from huiyin_chassis.replay import replay
@@ -167,3 +167,18 @@ async def test_what_was_published_is_tailed_recounted_and_read_again(tmp_path: P
     assert logbook.topics["unit.changed"].broken == []
     assert counts == {"unit.changed": 30}
     assert set(positions) == {0}
+
+
+async def test_a_topic_that_is_nowhere_is_told_by_its_name(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/example.db")
+    await upgrade(database, SERVICE)
+    async with kafka_of_suite(settings_in(tmp_path), tmp_path) as kafka:
+        with pytest.raises(TopicUnknown, match="'nope'"):
+            await newest_events(kafka, ["nope"], limit=5)
+        with pytest.raises(TopicUnknown, match=r"there are: unit\.changed"):
+            await replay(SERVICE, database, kafka, topics=["feedback.received"], since=None)
+
+        not_published_yet = await newest_events(kafka, ["feedback.received"], limit=5)
+
+    await database.close()
+    assert not_published_yet == []

@@ -17,6 +17,7 @@ ChassisError
 │   ├── RoutesConflict      two services answer the same path
 │   └── ServiceUnknown      no installed service has that name
 ├── DeadLetterUnknown       no service at hand has a dead letter of that id
+├── TopicUnknown            neither the log nor the service at hand has a topic of that name
 ├── ConsumerUnknown         no service at hand has a consumer of that name
 ├── ConsumerNotFlooded      nothing has stopped that consumer, so it cannot go on
 ├── FactMissing             a check asks for rows that no installed service tells
@@ -28,6 +29,7 @@ ChassisError
         └── DiskFull        too little of the disk is free
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -163,6 +165,16 @@ class DeadLetterUnknown(ChassisError):
     def __init__(self, letter_id: str) -> None:
         super().__init__(f"there is no dead letter {letter_id[:64]!r}")
         self.letter_id = letter_id
+
+
+class TopicUnknown(ChassisError):
+    """Neither the log nor the service at hand has a topic of that name; `known` are those there are."""
+
+    exit_code = 1
+
+    def __init__(self, topic: str, *, known: Iterable[str]) -> None:
+        super().__init__(f"there is no topic {topic[:64]!r} here; there are: {', '.join(sorted(known))}")
+        self.topic = topic
 
 
 class ConsumerUnknown(ChassisError):

@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from huiyin_chassis.errors import TopicUnknown
+from huiyin_contracts.registry import EVENTS
+
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -33,9 +36,10 @@ async def log_reader(kafka: "KafkaSettings") -> "AsyncIterator[AIOKafkaConsumer]
 
 
 async def event_partitions(kafka: "KafkaSettings", topics: Collection[str] = ()) -> "list[TopicPartition]":
-    """Return all partitions of the topics of events, or of those named; none of a topic that does not exist.
+    """Return all partitions of the topics of events, or of those named; none of an event that nobody has published yet.
 
-    Topics of Kafka's own and copies of dead letters are no topics of events.
+    Topics of Kafka's own and copies of dead letters are no topics of events. Raises TopicUnknown for a name that is
+    neither in the log nor an event's.
     """
     from aiokafka import TopicPartition  # noqa: PLC0415
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415
@@ -46,12 +50,20 @@ async def event_partitions(kafka: "KafkaSettings", topics: Collection[str] = ())
         described = await admin.describe_topics()
     finally:
         await admin.close()
+    check_topics(topics, known={*EVENTS, *(topic["topic"] for topic in described)})
     return sorted(
         TopicPartition(topic["topic"], partition["partition"])
         for topic in described
         if _is_wanted(topic["topic"], topics)
         for partition in topic["partitions"]
     )
+
+
+def check_topics(topics: Collection[str], *, known: Collection[str]) -> None:
+    """Raise TopicUnknown for the first of some topics that is not known."""
+    for topic in topics:
+        if topic not in known:
+            raise TopicUnknown(topic, known=known)
 
 
 def _is_wanted(name: str, topics: Collection[str]) -> bool:

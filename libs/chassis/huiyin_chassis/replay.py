@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from huiyin_chassis.db import Database
-from huiyin_chassis.logreader import bounds, event_partitions, log_reader
+from huiyin_chassis.logreader import bounds, check_topics, event_partitions, log_reader
 from huiyin_chassis.service import Service
 from huiyin_eventbus.offsets import rewind
 
@@ -31,9 +31,11 @@ async def replay(
     """Rewind a service to the first event at or after `since` (None: the log's beginning), and commit.
 
     Only the named topics, all it subscribes to when none is named. Returns how many events it will read again per
-    topic; a running service notices within seconds. Raises aiokafka's KafkaError without a broker.
+    topic; a running service notices within seconds. Raises TopicUnknown for a topic that the service does not take,
+    aiokafka's KafkaError without a broker.
     """
     subscribed = service.subscriptions.topics if service.subscriptions is not None else ()
+    check_topics(topics, known=subscribed)
     wanted = [topic for topic in subscribed if not topics or topic in topics]
     places = await event_partitions(kafka, wanted) if wanted else []
     if not places:
