@@ -109,11 +109,12 @@ ROWS: Final = (
         "framing::test_an_address_in_absolute_form_reaches_only_our_own_resources",
     ),
     _row(
-        "Huge heads, invalid header bytes, two keys, Expect, unknown methods",
+        "Huge heads, invalid header bytes, two keys or idempotency keys, Expect, unknown methods",
         "431, 414, 401, 400, 413, 501 or 405; nothing is echoed",
         "framing::test_a_huge_head_is_refused",
         "framing::test_a_key_that_is_no_text_is_a_wrong_key",
         "framing::test_of_two_keys_in_one_request_neither_is_chosen_for_the_better",
+        "framing::test_of_two_idempotency_keys_in_one_request_neither_is_taken",
         "framing::test_who_asks_before_sending_is_told_at_once",
         "framing::test_a_method_that_no_resource_knows_is_refused_and_echoes_nothing",
     ),

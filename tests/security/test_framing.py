@@ -177,6 +177,15 @@ def test_of_two_keys_in_one_request_neither_is_chosen_for_the_better(suite: Suit
     assert (wrong_first.problem["status"], right_first.problem["status"]) == (400, 400)
 
 
+def test_of_two_idempotency_keys_in_one_request_neither_is_taken(suite: Suite) -> None:
+    keys = b"Idempotency-Key: one\r\nIdempotency-Key: two\r\n"
+    head = b"POST /v1/feedback HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n" + KEY + keys
+
+    answer = only_answer(knock(suite, head + b"\r\n{}"))
+
+    assert (answer.problem["status"], answer.problem["detail"]) == (400, "Send one Idempotency-Key.")
+
+
 @pytest.mark.parametrize(
     ("head", "status"),
     [

@@ -24,6 +24,12 @@ from huiyin_chassis.requests import SECURITY_HEADERS, AnswerSender
 from huiyin_eventbus.tracing import new_traceparent, traced
 
 _DOOR: Final = "http"
+_ONLY_ONCE: Final = {
+    b"host": "Send exactly one Host (RFC 9112 §3.2).",
+    b"authorization": "Send one Authorization.",
+    b"idempotency-key": "Send one Idempotency-Key.",
+}
+"""Headers of which a request may have one, and what is said to one that has more: which of two holds is not ours to guess."""
 _UNKNOWN_METHOD: Final = re.compile(rb"[A-Z][A-Z-]* [/*h]")
 
 log = structlog.get_logger()
@@ -195,21 +201,19 @@ class HttpConnection(HttpToolsProtocol):
 
     def _check_framing(self) -> None:
         is_old = self.parser.get_http_version() == "1.0"
-        hosts = keys = 0
+        seen: set[bytes] = set()
         for name, value in self.headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"authorization":
-                keys += 1
+            if name in seen:
+                raise _HeadRefused(400, _ONLY_ONCE[name])
+            if name in _ONLY_ONCE:
+                seen.add(name)
             elif name == b"transfer-encoding":
                 if is_old:
                     raise _HeadRefused(400, "HTTP/1.0 knows no Transfer-Encoding.")
                 if value.lower() != b"chunked":
                     raise _HeadRefused(501, "No transfer coding but chunked is known.")
-        if hosts > 1 or (hosts == 0 and not is_old):
-            raise _HeadRefused(400, "Send exactly one Host (RFC 9112 §3.2).")
-        if keys > 1:
-            raise _HeadRefused(400, "Send one Authorization.")
+        if not is_old and b"host" not in seen:
+            raise _HeadRefused(400, _ONLY_ONCE[b"host"])
 
     def _exact_head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
