@@ -5,14 +5,18 @@ skipped suite would look green there.
 """
 
 import os
+import secrets
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 CACHE = PROJECT / ".cache"
+_LASTING_PORTS: Final = range(10_000, 32_768)
+"""Linux takes those of outgoing connections from 32768 on (net.ipv4.ip_local_port_range), other systems from higher."""
 
 
 class ServerUnavailable(Exception):
@@ -27,12 +31,18 @@ def skip_or_fail(missing: ServerUnavailable) -> NoReturn:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody listens on; all are held until the last is found, so they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Return loopback ports that nobody listens on; all are held until the last is found, so they differ.
+
+    They lie below those that the system gives to connections going out: one of these would take the port of a server that is
+    down for a moment, and the server could not come back to it.
+    """
+    with ExitStack() as held:
+        return [_hold_free_port(held) for _ in range(count)]
+
+
+def _hold_free_port(held: ExitStack) -> int:
+    while True:
+        port = secrets.choice(_LASTING_PORTS)
+        with suppress(OSError):
+            held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return port
