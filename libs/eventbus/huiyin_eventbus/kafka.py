@@ -177,17 +177,21 @@ async def drop_producer(producer: AIOKafkaProducer) -> None:
     """Stop a producer within bounds; what one that cannot flush still holds is published by its successor."""
     if await _is_stopped(producer.stop()):
         return
-    # stop() hangs in its flush, and nothing public ends the sender: it could still send when its successor does.
-    with suppress(Exception):
-        _fail_waiting(producer._message_accumulator)  # noqa: SLF001
+    # stop() hangs in its flush, and nothing public ends the sender: it could still send when its successor does. It ends
+    # before its batches fail, because a sender that meets a failed batch ends with an error of its own.
     await _is_stopped(producer._sender.close())  # noqa: SLF001
     await _is_stopped(producer.client.close())
+    with suppress(Exception):
+        _fail_waiting(producer._message_accumulator)  # noqa: SLF001
 
 
 def _fail_waiting(accumulator: MessageAccumulator) -> None:
     """Fail all batches, and see the errors of their queues, for which nobody waits any more."""
+    waiting = list(chain.from_iterable(accumulator._batches.values()))  # noqa: SLF001
+    # A batch that fails is taken out of those under way, and one that waits for another try is not among them.
+    accumulator._pending_batches.update(waiting)  # noqa: SLF001
     accumulator.fail_all(ProducerClosed())
-    for batch in chain.from_iterable(accumulator._batches.values()):  # noqa: SLF001
+    for batch in waiting:
         batch._drain_waiter.exception()  # noqa: SLF001
 
 

@@ -67,6 +67,7 @@ class Relay:
         idle = milliseconds(self._settings.deadline + timedelta(seconds=15))
         self._outlet = outlet_of(database, idle_milliseconds=idle)
         self._producer: AIOKafkaProducer | None = None
+        self._dropping: asyncio.Task[None] | None = None
         self._address = ""
         self._topics: set[str] = set()
         self._woken = asyncio.Event()
@@ -221,9 +222,14 @@ class Relay:
         return True
 
     async def _drop_producer(self) -> None:
+        """Return once the producer is dropped; a relay that is cut off meanwhile drops it to the end when it is stopped."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await drop_producer(producer)
+            self._dropping = asyncio.create_task(drop_producer(producer))
+        if self._dropping is not None:
+            # One that is half dropped would look for its broker for ever.
+            await asyncio.shield(self._dropping)
+            self._dropping = None
 
 
 def _see_error(future: asyncio.Future[RecordMetadata]) -> None:
