@@ -32,11 +32,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Return what turns a value into the driver's; on SQLite straight into text, for rows that hold many times."""
         return _sqlite_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what turns the driver's value into the moment; on SQLite straight from the text, as above."""
+        return _sqlite_moment if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
         """Return the value aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
 
 
 def _sqlite_text(value: datetime | None) -> str | None:
@@ -46,6 +48,10 @@ def _sqlite_text(value: datetime | None) -> str | None:
         raise ValueError(_NAIVE)
     utc = value if value.tzinfo is UTC else value.astimezone(UTC)
     return utc.isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
+def _sqlite_moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 Json: Final = JSON().with_variant(JSONB(), "postgresql")

@@ -22,8 +22,7 @@ _IDS: Final[Mapping[str, type]] = {"id": str}
 _OUTCOMES: Final = {each.value: each for each in Outcome}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredClock:
+class StoredClock(NamedTuple):
     """A clock as it was last told, and the highest share of it that was warned of."""
 
     clock: Clock

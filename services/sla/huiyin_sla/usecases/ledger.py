@@ -121,7 +121,9 @@ def clock_row(stored: StoredClock, *, department: str | None) -> tuple[Any, ...]
 def differs(stored: StoredClock, before: Mapping[ClockKey, StoredClock]) -> bool:
     """Tell whether a clock is new or not as it was stored."""
     known = before.get(stored.key)
-    return known is None or clock_row(known, department=None) != clock_row(stored, department=None)
+    if known is None or known.warned_percent != stored.warned_percent:
+        return True
+    return not known.clock.says_the_same_as(stored.clock)
 
 
 def _note(case: StoredCase, notes: Sequence[Note], *, terms: Terms, now: datetime, changed: Changed) -> None:
