@@ -70,6 +70,16 @@ class Installation:
         )
         return self.children.enter_context(child)
 
+    def start_bare_chain(self) -> Child:
+        """Start the chain's own limit on the databases of this installation; only a fresh one, and nothing beside it."""
+        child = Child(
+            python("bench.references.bare_chain"),
+            folder=self.folder,
+            environment=self.environment,
+            ready="ready ",
+        )
+        return self.children.enter_context(child)
+
     def start_timed_suite(self, path: Path) -> Child:
         """Start the suite with a stopwatch on SQLite, which leaves its seconds in a file when it stops."""
         command = python("bench.subjects.suite", str(path))

@@ -2,9 +2,10 @@
 
 A burst is posted at c=32, and the clock and the CPU run until every outbox is empty and every group has read all its
 topics to the ends. Once with all services in one process (`huiyin up`), where the figure is feedbacks per second of CPU,
-database and broker included; once with every service in a process of its own, which shows who uses how much. In a
-process the first thread is the event loop; in the others the classifier runs and SQLite commits. What SQLite costs inside
-our processes is found out by one more burst with a stopwatch on every connection. The generator is left out.
+database and broker included, in turns with a bare chain, its limit; once with every service in a process of its own, which
+shows who uses how much. In a process the first thread is the event loop; in the others the classifier runs and SQLite
+commits. What SQLite costs inside our processes is found out by one more burst with a stopwatch on every connection. The
+generator is left out.
 """
 
 import json
@@ -18,7 +19,7 @@ from bench.costs import Spent
 from bench.figures import Figure, Triple
 from bench.installations import SERVICES, Installation, Stack
 from bench.load import Load
-from bench.run import Bench, Sample, told, triple
+from bench.run import Bench, Sample, ratio, told, triple
 from bench.stores import await_settled
 
 _FEEDBACKS: Final = 6000
@@ -35,33 +36,56 @@ def measure(bench: Bench) -> list[Figure]:
 
 
 def _together(bench: Bench, stack: Stack) -> Iterator[Figure]:
-    with bench.installed(stack) as installed:
-        suite = installed.start("up")
-        installed.bootstrap = installed.bootstrap or broker_of(installed)
-        pids = [suite.pid, *installed.server_pids()]
-        for preset, called in (("feedback", "synthetic complaints"), ("shipped", "the shipped sample")):
-            turn = partial(
-                run_chain, bench, installed, preset=preset, url=suite.told, processes={"suite": suite.pid}
-            )
-            samples = bench.take_turns({"suite": turn}, pids=pids)["suite"]
-            yield Figure(
-                number="T9",
-                what=f"feedbacks per CPU second through all services in one process, {called}, bursts of {bench.count(_FEEDBACKS)}",
-                stack=stack.value,
-                value=triple(samples, "per_cpu_second"),
-                unit="/s",
-                bar="T9",
-                reference="by the clock, until the last effect, /s",
-                reference_value=triple(samples, "per_second"),
-                details=told(samples),
-            )
-    share = {part: _share(samples, part) for part in _PARTS}
+    with bench.installed(stack) as installed, bench.installed(stack) as beside:
+        suite, bare = installed.start("up"), beside.start_bare_chain()
+        for each in (installed, beside):
+            each.bootstrap = each.bootstrap or broker_of(each)
+        burst = partial(run_chain, bench, installed, url=suite.told, processes={"suite": suite.pid})
+        turns = {
+            "suite": partial(burst, preset="feedback"),
+            "limit": partial(
+                run_chain, bench, beside, preset="feedback", url=bare.told, processes={"bare": bare.pid}
+            ),
+            "shipped": partial(burst, preset="shipped"),
+        }
+        pids = [suite.pid, bare.pid, *installed.server_pids(), *beside.server_pids()]
+        found = bench.take_turns(turns, pids=pids)
+    size = bench.count(_FEEDBACKS)
+    yield _rate(found["suite"], stack, called="synthetic complaints", size=size)
+    yield _rate(found["shipped"], stack, called="the shipped sample", size=size)
+    yield Figure(
+        number="T9",
+        what="feedbacks per CPU second, synthetic complaints, against a bare chain: the same events, deliveries and rows on the same libraries",
+        stack=stack.value,
+        value=ratio(found["suite"], found["limit"], "per_cpu_second"),
+        rate=triple(found["suite"], "per_cpu_second"),
+        unit="×",
+        bar="T9 share",
+        reference="bare chain, feedbacks per CPU second",
+        reference_value=triple(found["limit"], "per_cpu_second"),
+        details={"ours": told(found["suite"]), "reference": told(found["limit"])},
+    )
+    share = {part: _share(found["suite"], part) for part in _PARTS}
     yield Figure(
         number="T9",
         what=f"of that CPU: {', '.join(f'{name} {value:.0%}' for name, value in share.items())}{_SQLITE_NOTE if stack is Stack.SMALL else ''}",
         stack=stack.value,
-        value=triple(samples, "cpu_us"),
+        value=triple(found["suite"], "cpu_us"),
         unit=" µs",
+    )
+
+
+def _rate(samples: Sequence[Sample], stack: Stack, *, called: str, size: int) -> Figure:
+    return Figure(
+        number="T9",
+        what=f"feedbacks per CPU second through all services in one process, {called}, bursts of {size}",
+        stack=stack.value,
+        value=triple(samples, "per_cpu_second"),
+        unit="/s",
+        bar="T9",
+        reference="by the clock, until the last effect, /s",
+        reference_value=triple(samples, "per_second"),
+        details=told(samples),
     )
 
 

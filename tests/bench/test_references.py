@@ -1,5 +1,6 @@
 """What ours is measured against does the work it stands for."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -12,7 +13,11 @@ import pytest
 from starlette.types import ASGIApp
 
 from bench import texts
-from bench.references import bare, inserts, upserts
+from bench.references import bare, bare_chain, inserts, upserts
+from bench.stores import SqliteStores, await_settled
+from huiyin_chassis.db import Database
+from huiyin_chassis.migrate import upgrade
+from huiyin_chassis.service import load_service
 
 APPS = [pytest.param(bare.fastapi_app, id="fastapi"), pytest.param(bare.starlette_app, id="starlette")]
 
@@ -76,8 +81,6 @@ def test_bare_upserts_count_every_event_once(tmp_path: Path) -> None:
 
 @pytest.mark.postgresql
 def test_bare_upserts_count_the_same_on_postgresql(postgresql_url: str) -> None:
-    import asyncio
-
     url = postgresql_url.replace("+asyncpg", "")
 
     rate = upserts.postgresql_rate(url, 1200)
@@ -92,3 +95,27 @@ def test_bare_upserts_count_the_same_on_postgresql(postgresql_url: str) -> None:
 
     assert asyncio.run(counts()) == (1200, 1200)
     assert rate > 0
+
+
+async def test_a_bare_chain_delivers_every_event_to_every_reader_once(tmp_path: Path) -> None:
+    """Ten feedbacks make forty events; router takes ten, sla thirty, desk twenty, analytics forty."""
+    names = ("intake", "router", "sla", "desk", "analytics")
+    for name in names:
+        database = Database(f"sqlite:///{tmp_path / name}.db")
+        await upgrade(database, load_service(name))
+        await database.close()
+    stores = SqliteStores(tmp_path)
+
+    async with bare_chain.chain(tmp_path, database_url="", bootstrap="") as app:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://bare") as client:
+            bodies = [{**texts.complaint(number), "external_id": str(number)} for number in range(10)]
+            answers = [await client.post("/v1/feedback", json=body) for body in bodies]
+        bootstrap = f"127.0.0.1:{(tmp_path / 'broker.port').read_text()}"
+        await asyncio.to_thread(await_settled, stores, names, bootstrap=bootstrap)
+
+    assert {answer.status_code for answer in answers} == {202}
+    taken = {name: stores.rows(name, "SELECT count(*) FROM inbox")[0][0] for name in names}
+    assert taken == {"intake": 0, "router": 10, "sla": 30, "desk": 20, "analytics": 40}
+    effects = {name: stores.rows(name, "SELECT count(*) FROM bare_effect")[0][0] for name in names}
+    assert set(effects.values()) == {10}
