@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from huiyin_router.classifier import (
@@ -194,4 +192,4 @@ def test_a_prediction_that_is_explained_is_the_same_with_spans() -> None:
     (bare,), (whole,) = predict([text]), explain([text])
 
     assert whole.spans
-    assert bare == replace(whole, spans=())
+    assert bare == whole._replace(spans=())

@@ -29,7 +29,7 @@ def lexicon(**polarity: str) -> Lexicon:
 
 
 def found(words: Lexicon, text: str) -> list[str]:
-    return [hit.term.written for hit in words.scan(text)]
+    return [term.written for _, _, term in words.scan(text)]
 
 
 def shipped(name: str) -> dict[str, Any]:
@@ -46,7 +46,13 @@ def test_the_longest_term_wins_at_each_place() -> None:
 def test_a_term_that_ends_the_text_ends_with_it() -> None:
     words = lexicon(strong="买了, 买了又坏")
 
-    assert [(hit.start, hit.end) for hit in words.scan("又买了")] == [(1, 3)]
+    assert [(start, end) for start, end, _ in words.scan("又买了")] == [(1, 3)]
+
+
+def test_a_longer_term_that_is_not_there_leaves_its_beginnings() -> None:
+    words = lexicon(strong="更新, 更新总失败, 更", weak="失败的, 总是")
+
+    assert found(words, "更新总是失败更换更") == ["更新", "总是", "更", "更"]
 
 
 def test_a_shield_hides_the_negator_inside_it() -> None:
@@ -71,7 +77,9 @@ def test_english_phrases_win_over_their_first_word() -> None:
 def test_a_term_keeps_its_strongest_listing() -> None:
     words = lexicon(weak="差", strong="差")
 
-    assert [hit.term.effects for hit in words.scan("差")] == [(("polarity", "negative", POINTS["strong"]),)]
+    assert [term.effects for _, _, term in words.scan("差")] == [
+        ((("polarity", "negative"), POINTS["strong"]),)
+    ]
 
 
 def test_a_term_that_a_head_does_not_list_speaks_by_its_parts() -> None:
@@ -79,9 +87,9 @@ def test_a_term_that_a_head_does_not_list_speaks_by_its_parts() -> None:
         {"subtype": {"defect": {"strong": "更新失败"}}, "polarity": {"negative": {"clear": "失败"}}}, GRAMMAR
     )
 
-    effects = {effect for hit in words.scan("更新失败") for effect in hit.term.effects}
+    effects = {effect for _, _, term in words.scan("更新失败") for effect in term.effects}
 
-    assert effects == {("subtype", "defect", 3.0), ("polarity", "negative", 2.0)}
+    assert effects == {(("subtype", "defect"), 3.0), (("polarity", "negative"), 2.0)}
 
 
 def test_an_unknown_strength_is_refused_by_name() -> None:

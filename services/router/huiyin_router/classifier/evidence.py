@@ -1,12 +1,11 @@
 """Evidence of one text: every term found, with its points after negation, summed per label."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from huiyin_router.classifier.folding import Passage
-from huiyin_router.classifier.lexicon import Hit, Lexicon
+from huiyin_router.classifier.lexicon import Effect, Lexicon, Term, Topic
 
 # A negator reaches three characters in Chinese, about three words in English, and never past punctuation.
 _REACH_HAN: Final = 3
@@ -15,7 +14,7 @@ _STOPS: Final = frozenset(",.!?;。、")
 _FLIPPED: Final = 0.5
 _OPPOSITE: Final = {"positive": "negative", "negative": "positive"}
 # "Never crashes" is no fault and no emergency; "not friendly" is still about behaviour.
-_SILENCED_BY_NEGATION: Final = frozenset(
+_SILENCED_BY_NEGATION: Final[frozenset[Topic]] = frozenset(
     {("subtype", "defect"), ("urgency", "urgent"), ("urgency", "complaint")}
 )
 _REPEATS_COUNTED: Final = 2
@@ -28,17 +27,15 @@ _PLAIN_CUE: Final = 2.0
 _WEAK_CUE: Final = 1.0
 
 
-Voice = tuple[int, int, str, str, float]
-"""Start and end in the original text, head, label and points of one term: plain, because a text has dozens of them."""
+Voice = tuple[int, int, tuple[Effect, ...]]
+"""Start and end of a term in the original text, and what it says there: plain, because a text has dozens of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """All that the decisions look at: points per head and label, and plain facts of the text."""
 
-    points: Mapping[tuple[str, str], float]
-    voices: tuple[Voice, ...]
-    chars: int
+    points: Mapping[Topic, float]
+    voices: list[Voice]
     questions: int
     rating: float | None
 
@@ -56,49 +53,54 @@ class Evidence:
 def gather(parts: tuple[Passage, ...], lexicon: Lexicon, *, rating: float | None) -> Evidence:
     """Return the evidence of the parts of one text. A term counts at most twice, however often it is repeated."""
     voices: list[Voice] = []
-    points: dict[tuple[str, str], float] = defaultdict(float)
-    seen: dict[str, int] = defaultdict(int)
+    times: dict[Term, int] = defaultdict(int)
     for part in parts:
-        weight = 1.0
-        for hit, is_negated in _with_negation(part.folded, lexicon):
-            if "contrast" in hit.term.roles:
-                weight = _AFTER_CONTRAST
-            seen[hit.term.written] += 1
-            if seen[hit.term.written] > _REPEATS_COUNTED:
-                continue
-            voices += _voices(hit, part.offset, is_negated=is_negated, opinion_weight=weight)
-    for _, _, head, label, spoken in voices:
-        points[head, label] += spoken
-    return Evidence(
-        points=points,
-        voices=tuple(voices),
-        chars=sum(len(part.folded) for part in parts),
-        questions=sum(part.folded.count("?") for part in parts),
-        rating=rating,
-    )
+        voices += _voices(part, lexicon, times)
+    points: dict[Topic, float] = defaultdict(float)
+    for _, _, effects in voices:
+        for topic, spoken in effects:
+            points[topic] += spoken
+    return Evidence(points, voices, sum(part.folded.count("?") for part in parts), rating)
 
 
-def _with_negation(folded: str, lexicon: Lexicon) -> list[tuple[Hit, bool]]:
-    found: list[tuple[Hit, bool]] = []
+def _voices(part: Passage, lexicon: Lexicon, times: dict[Term, int]) -> Iterator[Voice]:
+    """Give the voices of a part, counting in `times` how often each term was met."""
+    folded, offset = part
     negated_from = negated_until = -1
-    for hit in lexicon.scan(folded):
-        is_negated = hit.start < negated_until and _STOPS.isdisjoint(folded[negated_from : hit.start])
-        found.append((hit, is_negated))
-        if "negators" in hit.term.roles:
-            reach = _REACH_LATIN if folded[hit.start] < "\x80" else _REACH_HAN
-            negated_from, negated_until = hit.end, hit.end + reach
-    return found
+    is_after_contrast = False
+    for start, end, term in lexicon.scan(folded):
+        is_negated = start < negated_until and _STOPS.isdisjoint(folded[negated_from:start])
+        if term.roles:
+            is_after_contrast = is_after_contrast or "contrast" in term.roles
+            if "negators" in term.roles:
+                reach = _REACH_LATIN if folded[start] < "\x80" else _REACH_HAN
+                negated_from, negated_until = end, end + reach
+        times[term] += 1
+        if times[term] > _REPEATS_COUNTED:
+            continue
+        effects, begin = term.effects, start + offset
+        if is_negated or is_after_contrast or begin < _OPENING_CHARS:
+            effects = _swayed(
+                effects,
+                is_negated=is_negated,
+                is_after_contrast=is_after_contrast,
+                is_opening=begin < _OPENING_CHARS,
+            )
+        yield begin, end + offset, effects
 
 
-def _voices(hit: Hit, offset: int, *, is_negated: bool, opinion_weight: float) -> list[Voice]:
-    start, end = hit.start + offset, hit.end + offset
-    voices: list[Voice] = []
-    for head, label, points in hit.term.effects:
+def _swayed(
+    effects: tuple[Effect, ...], *, is_negated: bool, is_after_contrast: bool, is_opening: bool
+) -> tuple[Effect, ...]:
+    """Return what a term says where something before it, or its place, changes that."""
+    swayed: list[Effect] = []
+    weight = _AFTER_CONTRAST if is_after_contrast else 1.0
+    for topic, points in effects:
+        head, label = topic
         if head == "polarity":
-            heard = _OPPOSITE[label] if is_negated else label
-            spoken = points * opinion_weight * (_FLIPPED if is_negated else 1.0)
-            voices.append((start, end, head, heard, spoken))
-        elif not is_negated or (head, label) not in _SILENCED_BY_NEGATION:
-            is_opening = head == "nature" and start < _OPENING_CHARS and points >= _PLAIN_CUE
-            voices.append((start, end, head, label, points * _AT_OPENING if is_opening else points))
-    return voices
+            heard = (head, _OPPOSITE[label]) if is_negated else topic
+            swayed.append((heard, points * weight * (_FLIPPED if is_negated else 1.0)))
+        elif not is_negated or topic not in _SILENCED_BY_NEGATION:
+            is_cue = is_opening and head == "nature" and points >= _PLAIN_CUE
+            swayed.append((topic, points * _AT_OPENING if is_cue else points))
+    return tuple(swayed)

@@ -6,8 +6,7 @@ compatibility forms (NFKC) and case are folded, digits become `0`, common tradit
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _HEAD_CHARS: Final = 300
 _TAIL_CHARS: Final = 100
@@ -54,8 +53,7 @@ _TABLE: Final = _FoldingTable(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A folded part of a text and where it begins in the original."""
 
     folded: str

@@ -5,7 +5,7 @@ development texts; a head's `sharpness` is the one at which its mean confidence 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from huiyin_router.classifier.evidence import Evidence
@@ -19,15 +19,21 @@ _QUESTION_LIMIT: Final = 6.0
 # Three stars of five say nothing; five stars weigh like one strong word, one star a little more.
 _MIDDLE_RATING: Final = 0.6
 _RATING_POINTS: Final = 7.5
+_SECOND_SUBTYPE_SHARE: Final = 0.2
+_SUBTYPE_TOPICS: Final = tuple((label, ("subtype", label)) for label in SUBTYPES)
+_SIBLINGS: Final = {
+    label: tuple(place for place, other in enumerate(SUBTYPES) if PARENT_TYPES[other] == parent)
+    for label, parent in PARENT_TYPES.items()
+}
+"""Where the subtypes of the same type stand among all, itself included."""
 
 
 class Decision(NamedTuple):
-    """A head's answer: the best label, the next best, the share of the best in 0..1, and all shares."""
+    """A head's answer: the best label, its share in 0..1, and the shares of all labels in the head's order."""
 
     label: str
-    runner_up: str
     confidence: float
-    shares: Mapping[str, float]
+    shares: Sequence[float]
 
 
 class Opinion(NamedTuple):
@@ -63,15 +69,23 @@ def decide_nature(evidence: Evidence, opinion: Opinion) -> Decision:
 
 def decide_subtype(evidence: Evidence) -> Decision:
     """Return what the text is about; without a named aspect that is `overall`."""
-    scores = {label: evidence.of("subtype", label) for label in SUBTYPES}
+    points = evidence.points
+    scores = {label: points.get(topic, 0.0) for label, topic in _SUBTYPE_TOPICS}
     scores["overall"] = 1.0 + 0.5 * scores["overall"]
     return _decide(scores, sharpness=0.7)
 
 
+def second_subtype(subtype: Decision) -> str | None:
+    """Return what else the text is about, None when nothing comes near."""
+    others = list(subtype.shares)
+    others[SUBTYPES.index(subtype.label)] = 0.0
+    second = max(others)
+    return SUBTYPES[others.index(second)] if second >= _SECOND_SUBTYPE_SHARE else None
+
+
 def type_confidence(subtype: Decision) -> float:
     """Return the confidence of the type: the shares of all its subtypes together."""
-    parent = PARENT_TYPES[subtype.label]
-    return sum(share for label, share in subtype.shares.items() if PARENT_TYPES[label] == parent)
+    return sum(subtype.shares[place] for place in _SIBLINGS[subtype.label])
 
 
 def decide_urgency(evidence: Evidence, opinion: Opinion) -> Decision:
@@ -104,8 +118,8 @@ def opinion_of(evidence: Evidence) -> Opinion:
 
 def _decide(scores: Mapping[str, float], *, sharpness: float) -> Decision:
     top = max(scores.values())
-    weights = {label: math.exp(sharpness * (score - top)) for label, score in scores.items()}
-    total = sum(weights.values())
-    shares = {label: weight / total for label, weight in weights.items()}
-    first, second = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
-    return Decision(first, second, shares[first], shares)
+    weights = [math.exp(sharpness * (score - top)) for score in scores.values()]
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
+    best = max(shares)
+    return Decision(list(scores)[shares.index(best)], best, shares)

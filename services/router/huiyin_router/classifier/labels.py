@@ -7,7 +7,7 @@ the annotation guideline: `logistics`, `general` and the nature `other`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 NATURES: Final = ("complaint", "suggestion", "praise", "inquiry", "other")
 URGENCIES: Final = ("normal", "urgent", "complaint")
@@ -33,8 +33,7 @@ PARENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 SUBTYPES: Final = tuple(PARENT_TYPES)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One feedback as the classifier sees it: `rating` is value/max in 0..1, `lang` what the sender declared."""
 
     text: str
@@ -51,8 +50,7 @@ class Span:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What the classifier reads in one text.
 
     `confidence` holds 0..1 per head (nature, type, subtype, urgency, sentiment); `lang` is zh, en or other.

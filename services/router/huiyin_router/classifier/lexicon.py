@@ -8,7 +8,7 @@ expression that could run away.
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,7 +25,11 @@ _SEPARATORS: Final = re.compile(r"[,\n，]+")
 _LATIN: Final = frozenset("abcdefghijklmnopqrstuvwxyz'")
 _KEY_CHARS: Final = 3
 
-Effects = dict[tuple[str, str], float]
+Topic = tuple[str, str]
+"""Head and label: what a term can speak for."""
+Effect = tuple[Topic, float]
+"""A topic and the points for it."""
+Effects = dict[Topic, float]
 
 
 class UnknownStrength(ValueError):
@@ -37,31 +41,33 @@ class UnknownStrength(ValueError):
         self.where = where
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """What one term says: points per (head, label), and whether it negates, shields or turns what follows."""
+    """What one term says, and whether it negates, shields or turns what follows."""
 
     written: str
-    effects: tuple[tuple[str, str, float], ...]
+    effects: tuple[Effect, ...]
     roles: frozenset[str]
 
 
-class Hit(NamedTuple):
-    """A term found at `[start, end)` of a folded text."""
+Hit = tuple[int, int, Term]
+"""A term found at `[start, end)` of a folded text: plain, because a text has dozens of them."""
 
-    start: int
-    end: int
-    term: Term
+
+class _Start(NamedTuple):
+    """What can be found where two characters stand: lengths to be tried, and the term of the two, or else of the first."""
+
+    longer: tuple[int, ...]
+    short: Term | None
 
 
 class Lexicon:
-    """Terms arranged for scanning: Latin ones by their first three letters, all others by their first character."""
+    """Terms arranged for scanning: Latin ones by their first three letters, all others by their first two characters."""
 
     def __init__(self, terms: Iterable[Term], *, tail_markers: tuple[str, ...] = ()) -> None:
         self.tail_markers = tail_markers
         self._others: dict[str, Term] = {}
         self._latin: dict[str, tuple[tuple[str, bool, Term], ...]] = {}
-        lengths: dict[str, set[int]] = defaultdict(set)
         latin: dict[str, list[tuple[str, bool, Term]]] = defaultdict(list)
         for term in terms:
             if term.written[0] in _LATIN:
@@ -69,32 +75,40 @@ class Lexicon:
                 latin[_latin_key(phrase)].append((phrase, phrase != term.written, term))
             else:
                 self._others[term.written] = term
-                lengths[term.written[0]].add(len(term.written))
-        self._lengths = {char: tuple(sorted(found, reverse=True)) for char, found in lengths.items()}
+        self._starts = _starts(self._others)
         for key, entries in latin.items():
             self._latin[key] = tuple(sorted(entries, key=lambda entry: (-len(entry[0]), entry[1])))
 
-    def scan(self, folded: str) -> Iterator[Hit]:
-        """Yield the terms of a folded text from left to right, without overlap, the longest first."""
+    def scan(self, folded: str) -> list[Hit]:
+        """Return the terms of a folded text from left to right, without overlap, the longest first."""
+        hits: list[Hit] = []
         at, end = 0, len(folded)
-        lengths, others = self._lengths, self._others
+        starts, others = self._starts, self._others
         while at < end:
             char = folded[at]
-            if "a" <= char <= "z":
-                hit, at = self._latin_at(folded, at)
-                if hit is not None:
-                    yield hit
+            start = starts.get(folded[at : at + 2]) or starts.get(char)
+            if start is None:
+                if "a" <= char <= "z":
+                    hit, at = self._latin_at(folded, at)
+                    if hit is not None:
+                        hits.append(hit)
+                else:
+                    at += 1
                 continue
-            for length in lengths.get(char, ()):
-                term = others.get(folded[at : at + length])
-                if term is not None:
-                    # Near the end of the text a slice is shorter than asked for.
-                    found_end = at + len(term.written)
-                    yield Hit(at, found_end, term)
-                    at = found_end
+            longer, term = start
+            for length in longer:
+                found = others.get(folded[at : at + length])
+                if found is not None:
+                    term = found
                     break
-            else:
+            if term is None:
                 at += 1
+            else:
+                # Near the end of the text a slice is shorter than asked for.
+                found_end = at + len(term.written)
+                hits.append((at, found_end, term))
+                at = found_end
+        return hits
 
     def _latin_at(self, folded: str, at: int) -> tuple[Hit | None, int]:
         word = _WORD.match(folded, at)
@@ -107,8 +121,22 @@ class Lexicon:
             rest = _WORD.match(folded, phrase_end)
             if rest is None or is_stem:
                 phrase_end = rest.end() if rest else phrase_end
-                return Hit(at, phrase_end, term), phrase_end
+                return (at, phrase_end, term), phrase_end
         return None, word_end
+
+
+def _starts(terms: Mapping[str, Term]) -> dict[str, _Start]:
+    """Return what may be found where the first two characters of any term stand, or its only one."""
+    lengths: dict[str, set[int]] = defaultdict(set)
+    for written in terms:
+        lengths[written[:2]].add(len(written))
+    return {
+        start: _Start(
+            tuple(sorted((length for length in found if length > len(start)), reverse=True)),
+            terms.get(start) or terms.get(start[0]),
+        )
+        for start, found in lengths.items()
+    }
 
 
 def _latin_key(phrase: str) -> str:
@@ -165,16 +193,14 @@ def split_terms(listed: str) -> list[str]:
 
 
 def _term(written: str, effects: Effects, roles: set[str]) -> Term:
-    return Term(
-        written, tuple((head, label, points) for (head, label), points in effects.items()), frozenset(roles)
-    )
+    return Term(written, tuple(effects.items()), frozenset(roles))
 
 
 def _let_parts_speak(effects: dict[str, Effects], *, shields: frozenset[str]) -> None:
     own = {written: dict(found) for written, found in effects.items()}
     for head in HEADS:
         listed = {
-            written: {key: points for key, points in found.items() if key[0] == head}
+            written: {topic: points for topic, points in found.items() if topic[0] == head}
             for written, found in own.items()
         }
         parts = Lexicon(
@@ -183,6 +209,6 @@ def _let_parts_speak(effects: dict[str, Effects], *, shields: frozenset[str]) ->
         for written, found in effects.items():
             if written in shields or listed[written]:
                 continue
-            for hit in parts.scan(written.removesuffix("*")):
-                for part_head, label, points in hit.term.effects:
-                    found[part_head, label] = max(points, found.get((part_head, label), 0.0))
+            for _, _, part in parts.scan(written.removesuffix("*")):
+                for topic, points in part.effects:
+                    found[topic] = max(points, found.get(topic, 0.0))

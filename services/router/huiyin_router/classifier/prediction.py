@@ -1,11 +1,10 @@
 """From a text to its labels: scan, weigh, decide. The only door of the classifier that others need."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from huiyin_router.classifier.evidence import Evidence, Voice, gather
+from huiyin_router.classifier.evidence import Evidence, gather
 from huiyin_router.classifier.folding import Passage, is_textless, language, passages
 from huiyin_router.classifier.heads import (
     Decision,
@@ -14,6 +13,7 @@ from huiyin_router.classifier.heads import (
     decide_subtype,
     decide_urgency,
     opinion_of,
+    second_subtype,
     type_confidence,
 )
 from huiyin_router.classifier.labels import PARENT_TYPES, Prediction, Span, Text
@@ -21,7 +21,6 @@ from huiyin_router.classifier.lexicon import Lexicon, shipped_lexicon
 
 REVISION: Final = "lexicon-1"
 
-_SECOND_SUBTYPE_SHARE: Final = 0.2
 _SPANS_KEPT: Final = 6
 _READ_LANGUAGES: Final = frozenset({"zh", "en"})
 _OPINION: Final = {"complaint": "negative", "praise": "positive"}
@@ -37,7 +36,7 @@ def explain(texts: Sequence[Text]) -> list[Prediction]:
     """Return the predictions of `predict` with the spans that spoke for them: for people who ask why, and dearer."""
     lexicon = shipped_lexicon()
     readings = [_read(text, lexicon) for text in texts]
-    return [replace(_prediction(one), spans=_strongest_spans(one)) for one in readings]
+    return [_prediction(one, spans=_strongest_spans(one)) for one in readings]
 
 
 class _Reading(NamedTuple):
@@ -62,34 +61,30 @@ def _read(text: Text, lexicon: Lexicon) -> _Reading:
     return _Reading(text, parts, evidence, decisions)
 
 
-def _prediction(reading: _Reading) -> Prediction:
+def _prediction(reading: _Reading, *, spans: tuple[Span, ...] = ()) -> Prediction:
     text, parts, evidence, decisions = reading
     subtype = decisions["subtype"]
+    has_no_text = is_textless(parts)
     return Prediction(
         nature=decisions["nature"].label,
         type=PARENT_TYPES[subtype.label],
         subtype=subtype.label,
-        subtype2=_second_subtype(subtype),
+        subtype2=second_subtype(subtype),
         urgency=decisions["urgency"].label,
         sentiment=decisions["sentiment"].label,
         confidence=_confidence(decisions),
-        spans=(),
-        lang=_language(text, parts),
+        spans=spans,
+        lang=_language(text, parts, has_letters=not has_no_text),
         has_wish_or_question=evidence.has_wish_or_question,
-        is_textless=is_textless(parts),
+        is_textless=has_no_text,
     )
 
 
-def _language(text: Text, parts: tuple[Passage, ...]) -> str:
+def _language(text: Text, parts: tuple[Passage, ...], *, has_letters: bool) -> str:
+    if has_letters:
+        return language(parts)
     declared = (text.lang or "").lower().partition("-")[0]
-    if is_textless(parts) and declared in _READ_LANGUAGES:
-        return declared
-    return language(parts)
-
-
-def _second_subtype(subtype: Decision) -> str | None:
-    is_close = subtype.shares[subtype.runner_up] >= _SECOND_SUBTYPE_SHARE
-    return subtype.runner_up if is_close else None
+    return declared if declared in _READ_LANGUAGES else language(parts)
 
 
 def _confidence(decisions: Mapping[str, Decision]) -> Mapping[str, float]:
@@ -104,7 +99,8 @@ def _strongest_spans(reading: _Reading) -> tuple[Span, ...]:
     wanted.add(("polarity", _OPINION.get(decisions["nature"].label, decisions["sentiment"].label)))
     spoke = [
         (start, end, head, label, points)
-        for start, end, head, label, points in reading.evidence.voices
+        for start, end, effects in reading.evidence.voices
+        for (head, label), points in effects
         if (head, label) in wanted
     ]
     spans = [
@@ -114,7 +110,7 @@ def _strongest_spans(reading: _Reading) -> tuple[Span, ...]:
     return tuple(sorted(spans, key=lambda span: (span.start, span.label)))
 
 
-def _strongest_first(voice: Voice) -> tuple[float, int]:
+def _strongest_first(voice: tuple[int, int, str, str, float]) -> tuple[float, int]:
     """Return the place of a voice among others: by its points, and in the order of the text where they are equal."""
     start, _, _, _, points = voice
     return -points, start
