@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from huiyin_contracts.vocabulary import ClockState, Step, Target, TicketStatus
 from huiyin_desk.errors import TransitionNotAllowed
@@ -224,14 +224,16 @@ def routed_anew(ticket: TicketState) -> TicketState:
     return replace(ticket, status=TicketStatus.DISPATCHED, assignee=None, paused_until=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """What the desk knows of one clock of the sla service."""
+class Clock(NamedTuple):
+    """What the desk knows of one clock of the sla service; `target` and `state` as they stand in its events."""
 
-    target: Target
+    target: str
     cycle: int
-    state: ClockState
+    state: str
     due_at: datetime
+
+
+_DUE: Final = frozenset({ClockState.RUNNING, ClockState.BREACHED})
 
 
 def next_due(ticket: TicketState, clocks: Iterable[Clock]) -> datetime:
@@ -240,18 +242,17 @@ def next_due(ticket: TicketState, clocks: Iterable[Clock]) -> datetime:
     A missed deadline stays due until the work is done: an overdue ticket must not sink in the queue. A paused clock
     is not due (Zoho Desk's rule: on hold, due times vanish).
     """
-    waiting = {ClockState.RUNNING, ClockState.BREACHED}
-    dues = (
-        clock.due_at
-        for clock in clocks
-        if clock.cycle == ticket.cycle and clock.state in waiting and _is_outstanding(ticket, clock.target)
-    )
+    outstanding = _outstanding(ticket)
+    dues = [
+        due_at
+        for target, cycle, state, due_at in clocks
+        if cycle == ticket.cycle and target in outstanding and state in _DUE
+    ]
     return min(dues, default=NEVER)
 
 
-def _is_outstanding(ticket: TicketState, target: Target) -> bool:
+def _outstanding(ticket: TicketState) -> tuple[Target, ...]:
+    """Return the targets that are still to be met."""
     if ticket.status not in OPEN:
-        return False
-    if target is Target.RESPONSE:
-        return ticket.answered_at is None
-    return target is Target.RESOLUTION
+        return ()
+    return (Target.RESPONSE, Target.RESOLUTION) if ticket.answered_at is None else (Target.RESOLUTION,)

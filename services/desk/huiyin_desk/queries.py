@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.auth import Principal
-from huiyin_contracts.vocabulary import ClockState, Target, TicketStatus
+from huiyin_contracts.vocabulary import TicketStatus
 from huiyin_desk.domain import Clock, TicketState
 from huiyin_desk.models import person, ticket, ticket_clock, ticket_feedback, timeline, unit
 from huiyin_eventbus.rows import bind_rows, rows_of
@@ -78,20 +77,22 @@ async def lock_tickets(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[s
     return {row.id: row for row in await tx.execute(_tickets(dialect), bound)}
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What decides when the next thing is due on a ticket, and when it was found to be due."""
+class Standing(NamedTuple):
+    """What decides when the next thing is due on a ticket, no more of its state, and when it was found to be due."""
 
     state: TicketState
     due_at: datetime
 
 
-async def lock_states(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Standing]:
+async def lock_standings(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str, Standing]:
     """Return how those tickets stand that are on the desk, by id, locked until the commit."""
     dialect = tx.dialect.name
     bound = bind_rows(dialect, _ID, [(ticket_id,) for ticket_id in ticket_ids])
-    found = await tx.execute(_states(dialect), bound)
-    return {row.id: Standing(state_of(row), row.due_at) for row in found}
+    found = (await tx.execute(_standings(dialect), bound)).all()
+    return {
+        ticket_id: Standing(TicketState(TicketStatus(status), cycle, answered_at=answered_at), due_at)
+        for ticket_id, status, cycle, answered_at, due_at in found
+    }
 
 
 async def feedback_ids(tx: AsyncConnection, ticket_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -136,8 +137,8 @@ async def clocks_of(tx: AsyncConnection, ticket_ids: Iterable[str]) -> dict[str,
     dialect = tx.dialect.name
     found: dict[str, list[Clock]] = defaultdict(list)
     bound = bind_rows(dialect, _ID, [(ticket_id,) for ticket_id in ticket_ids])
-    for ticket_id, target, cycle, state, due_at in await tx.execute(_clocks(dialect), bound):
-        found[ticket_id].append(Clock(Target(target), cycle, ClockState(state), due_at))
+    for ticket_id, target, cycle, state, due_at in (await tx.execute(_clocks(dialect), bound)).all():
+        found[ticket_id].append(Clock(target, cycle, state, due_at))
     return found
 
 
@@ -162,9 +163,9 @@ def _tickets(dialect: str) -> Select[Any]:
 
 
 @cache
-def _states(dialect: str) -> Select[Any]:
-    columns = (ticket.c[each.name] for each in fields(TicketState))
-    wanted = select(ticket.c.id, ticket.c.due_at, *columns).where(_given(dialect, ticket.c.id))
+def _standings(dialect: str) -> Select[Any]:
+    row = ticket.c
+    wanted = select(row.id, row.status, row.cycle, row.answered_at, row.due_at).where(_given(dialect, row.id))
     return wanted.order_by(ticket.c.id).with_for_update()
 
 

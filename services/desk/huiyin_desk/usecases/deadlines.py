@@ -68,7 +68,7 @@ async def note_retractions(tx: AsyncConnection, received: Sequence[Received[SlaR
 
 async def refresh_dues(tx: AsyncConnection, ticket_ids: Iterable[str]) -> None:
     """Set each ticket's due time anew from its clocks; tickets that are not there yet are left out."""
-    known = await queries.lock_states(tx, ticket_ids)
+    known = await queries.lock_standings(tx, ticket_ids)
     if not known:
         return
     clocks = await queries.clocks_of(tx, known)
@@ -89,7 +89,7 @@ def _clock_rows(scheduled: SlaScheduled | SlaScheduledV2) -> Iterator[ClockRow]:
     for one in clocks:
         if one.target is not Target.CLASSIFICATION:
             yield ClockRow(
-                scheduled.ticket_id, one.target.value, one.cycle, one.state.value, one.due_at, version
+                scheduled.ticket_id, str(one.target), one.cycle, str(one.state), one.due_at, version
             )
 
 

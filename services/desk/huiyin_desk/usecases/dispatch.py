@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from huiyin_contracts.feedback import FeedbackAttached
+from huiyin_contracts.feedback import FeedbackAttached, Labels
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_contracts.vocabulary import AttachReason, Step, TicketStatus
 from huiyin_desk import queries
@@ -76,9 +76,8 @@ async def _open(tx: AsyncConnection, new: Sequence[_Opening], *, now: datetime) 
 
 
 async def _move(tx: AsyncConnection, row: Any, routed: TicketRouted, *, now: datetime) -> None:
-    labels = routed.labels.model_dump(mode="json", exclude={"subtype2"})
     values = {
-        **labels,
+        **_label_values(routed.labels),
         **state_values(routed_anew(queries.state_of(row))),
         "department": routed.department,
         "routing": routed.routing,
@@ -107,18 +106,31 @@ def _ticket_row(opening: _Opening, clocks: Sequence[Clock], *, now: datetime) ->
     return {
         **_NEW_TICKET,
         **{name: getattr(routed, name) for name in _COPIED},
-        **routed.labels.model_dump(mode="json", exclude={"subtype2"}),
-        "author": routed.author and routed.author.model_dump(mode="json"),
-        "rating": routed.rating and routed.rating.model_dump(mode="json"),
+        **_label_values(routed.labels),
+        "author": routed.author,
+        "rating": routed.rating,
         "id": routed.ticket_id,
-        "status": TicketStatus.DISPATCHED,
+        "status": TicketStatus.DISPATCHED.value,
         "cycle": 1,
         "version": 1,
-        "due_at": next_due(TicketState(TicketStatus.DISPATCHED), clocks),
+        "due_at": next_due(_DISPATCHED, clocks),
         "occurred_at": routed.occurred_at,
         "received_at": routed.received_at,
         "created_at": opening.first.routed_at,
         "updated_at": now,
+    }
+
+
+def _label_values(labels: Labels) -> dict[str, Any]:
+    """Return labels as values of the ticket's columns."""
+    return {
+        # As plain strings: a driver asks of any other kind of string first whether somebody has adapted it.
+        "nature": str(labels.nature),
+        "type": labels.type,
+        "subtype": labels.subtype,
+        "urgency": str(labels.urgency),
+        "sentiment": str(labels.sentiment),
+        "complex": labels.complex,
     }
 
 
@@ -128,7 +140,7 @@ def _first_feedback(routed: TicketRouted) -> tuple[Any, ...]:
 
 
 def _attached_row(attached: FeedbackAttached, homes: dict[str, str]) -> tuple[Any, ...]:
-    named = (attached.feedback_id, homes[attached.ticket_id], attached.reason.value, attached.text)
+    named = (attached.feedback_id, homes[attached.ticket_id], str(attached.reason), attached.text)
     # The same thing sent again asks nothing new.
     is_announced = attached.reason is AttachReason.RESENT
     return (*named, attached.occurred_at, attached.attached_at, is_announced)
@@ -139,7 +151,7 @@ def _attached_entry(attached: FeedbackAttached, homes: dict[str, str]) -> Entry:
         ticket_id=homes[attached.ticket_id],
         at=attached.attached_at,
         kind="attached",
-        reason=attached.reason,
+        reason=str(attached.reason),
         text=attached.text,
         details={"feedback_id": attached.feedback_id, "channel": attached.channel},
     )
@@ -147,13 +159,14 @@ def _attached_entry(attached: FeedbackAttached, homes: dict[str, str]) -> Entry:
 
 def _dispatch_entries(routed: TicketRouted) -> list[Entry]:
     """Return the first three of the six steps: received, classified, dispatched; the last alone when routed anew."""
+    reason = str(routed.reason)
     dispatched = Entry(
         ticket_id=routed.ticket_id,
         at=routed.routed_at,
         kind="dispatched",
-        actor=routed.rule or routed.reason,
+        actor=routed.rule or reason,
         department=routed.department,
-        reason=routed.reason,
+        reason=reason,
         details={"routing": routed.routing, "priority": routed.priority},
     )
     if routed.routing > 1:
@@ -169,11 +182,12 @@ def _dispatch_entries(routed: TicketRouted) -> list[Entry]:
         ticket_id=routed.ticket_id,
         at=routed.routed_at,
         kind="classified",
-        details=routed.labels.model_dump(mode="json"),
+        details=routed.labels,
     )
     return [received, classified, dispatched]
 
 
+_DISPATCHED: Final = TicketState(TicketStatus.DISPATCHED)
 _TICKET: Final = tuple(ticket.c.keys())
 _NEW_TICKET: Final[dict[str, Any]] = dict.fromkeys(_TICKET)
 _COPIED: Final = (

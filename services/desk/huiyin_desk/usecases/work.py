@@ -157,7 +157,7 @@ def _entry(step: TicketProgressed) -> Entry:
     return Entry(
         ticket_id=step.ticket_id,
         at=step.progressed_at,
-        kind=step.step,
+        kind=str(step.step),
         actor=step.actor,
         department=step.department,
         reason=step.reason,
