@@ -256,3 +256,36 @@ async def test_a_request_commits_before_its_answer_and_a_refused_one_stores_noth
 
         assert (stored.status_code, refused.status_code) == (201, 409)
         assert (await client.get("/v1/notes")).json()["count"] == 1
+
+
+async def test_a_statement_committed_at_once_is_there_and_wakes_the_relay_when_it_gave_rows(
+    postgresql_url: str,
+) -> None:
+    database, news = Database(postgresql_url), []
+    database.on_news(lambda: news.append(1))
+
+    async with database.at_once() as commit:
+        await commit("CREATE TABLE kept (id text)")
+        assert news == []
+        assert [tuple(row) for row in await commit("INSERT INTO kept VALUES ($1) RETURNING id", "a")] == [
+            ("a",)
+        ]
+        assert news == [1]
+        async with database.reading() as tx:
+            assert (await tx.execute(text("SELECT id FROM kept"))).scalar_one() == "a"
+
+    await database.close()
+
+
+async def test_a_connection_that_the_database_has_ended_is_no_fault_of_the_statement(
+    postgresql_url: str,
+) -> None:
+    database = Database(postgresql_url)
+
+    async with database.at_once() as commit:
+        with suppress(Exception):
+            await commit("SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(ConnectionAbortedError):
+            await commit("SELECT 1")
+
+    await database.close()

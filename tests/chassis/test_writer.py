@@ -1,7 +1,7 @@
 """Group commit: every caller gets the answer of its own item, after the commit."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import event, insert
@@ -9,10 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.clock import utc_now
-from huiyin_chassis.db import Database
+from huiyin_chassis.db import Database, OneStatement
 from huiyin_chassis.errors import WriterClosed, WriterFull
+from huiyin_chassis.migrate import upgrade
 from huiyin_chassis.writer import MAX_GROUP, GroupWriter
-from tests.chassis.example.app import count_notes
+from huiyin_eventbus.failures import is_infrastructure
+from tests.chassis.example.app import SERVICE, count_notes
 from tests.chassis.example.models import notes
 
 
@@ -201,5 +203,110 @@ async def test_many_items_whose_commit_is_cut_off_are_told_that_the_service_stop
         raise asyncio.CancelledError
 
     outcomes = await GroupWriter(database, cut_off).submit_all("ab")
+
+    assert [type(outcome) for outcome in outcomes] == [WriterClosed] * 2
+
+
+class Quick:
+    """Stores notes by one statement, all but those whose id begins with `left`, and then fails as it is told to."""
+
+    STATEMENT = """
+        INSERT INTO notes (id, body, likes, written_at) SELECT id, 'x', 0, now() FROM unnest($1::text[]) AS given (id)
+        RETURNING id
+    """
+
+    def __init__(self, *, failure: Exception | None = None) -> None:
+        self.calls = 0
+        self._failure = failure
+
+    async def store(self, commit: OneStatement, items: Sequence[str]) -> Sequence[str | None]:
+        self.calls += 1
+        stored = {
+            row[0] for row in await commit(self.STATEMENT, [each for each in items if each[:4] != "left"])
+        }
+        if self._failure is not None:
+            raise self._failure
+        return [f"at once {each}" if each in stored else None for each in items]
+
+
+@pytest.fixture
+async def postgresql_database(postgresql_url: str) -> AsyncIterator[Database]:
+    opened = Database(postgresql_url)
+    await upgrade(opened, SERVICE)
+    yield opened
+    await opened.close()
+
+
+async def test_one_statement_stores_what_it_can_and_the_rest_is_flushed(
+    postgresql_database: Database,
+) -> None:
+    recorder = Recorder()
+    writer = GroupWriter(postgresql_database, recorder.flush, at_once=Quick().store)
+
+    answers = await asyncio.gather(*(writer.submit(item) for item in ["a", "left-b", "c"]))
+
+    assert answers == ["at once a", "stored left-b", "at once c"]
+    assert recorder.groups == [1]
+    assert await written(postgresql_database) == 3
+
+
+async def test_a_statement_that_the_database_refuses_is_flushed_instead(
+    postgresql_database: Database,
+) -> None:
+    writer = GroupWriter(postgresql_database, Recorder().flush, at_once=Quick().store)
+    await writer.submit("taken")
+
+    outcomes = await asyncio.gather(
+        *(writer.submit(item) for item in ["a", "taken", "b"]), return_exceptions=True
+    )
+
+    assert [outcomes[0], outcomes[2]] == ["stored a", "stored b"]
+    assert isinstance(outcomes[1], DBAPIError)
+    assert await written(postgresql_database) == 3
+
+
+@pytest.mark.parametrize("failure", [ConnectionResetError(), RuntimeError()])
+async def test_what_may_be_stored_already_is_not_flushed(
+    postgresql_database: Database, failure: Exception
+) -> None:
+    recorder = Recorder()
+    writer = GroupWriter(postgresql_database, recorder.flush, at_once=Quick(failure=failure).store)
+
+    outcomes = await asyncio.gather(*(writer.submit(item) for item in "ab"), return_exceptions=True)
+
+    assert outcomes == [failure, failure]
+    assert recorder.groups == []
+
+
+async def test_after_a_failure_the_next_group_is_stored_at_once_again(postgresql_database: Database) -> None:
+    async def end_its_own_connection(commit: OneStatement, items: Sequence[str]) -> Sequence[str | None]:
+        if "fatal" in items:
+            await commit("SELECT pg_terminate_backend(pg_backend_pid())")
+        return await Quick().store(commit, items)
+
+    writer = GroupWriter(postgresql_database, Recorder().flush, at_once=end_its_own_connection)
+    [cut_off] = await asyncio.gather(writer.submit("fatal"), return_exceptions=True)
+
+    assert isinstance(cut_off, Exception)
+    assert is_infrastructure(cut_off)
+    assert await writer.submit("a") == "at once a"
+
+
+async def test_an_unreachable_database_is_told_to_all_and_asked_once() -> None:
+    quick = Quick()
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/none")
+    writer = GroupWriter(nowhere, Recorder().flush, at_once=quick.store)
+
+    outcomes = await asyncio.gather(*(writer.submit(item) for item in "ab"), return_exceptions=True)
+
+    assert all(isinstance(each, OSError) for each in outcomes)
+    assert quick.calls == 0
+
+
+async def test_a_cancelled_writer_answers_nobody(postgresql_database: Database) -> None:
+    async def cut_off(_commit: OneStatement, _items: Sequence[str]) -> Sequence[str | None]:
+        raise asyncio.CancelledError
+
+    outcomes = await GroupWriter(postgresql_database, Recorder().flush, at_once=cut_off).submit_all("ab")
 
     assert [type(outcome) for outcome in outcomes] == [WriterClosed] * 2

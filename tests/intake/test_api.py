@@ -60,6 +60,43 @@ async def test_the_same_natural_key_is_one_feedback_and_the_first_content_stays(
     assert read.json()["text"] == "外卖晚了一个多小时，汤还洒了一半。"
 
 
+async def test_new_posts_repeats_and_claims_that_share_a_group_are_told_apart(intake: ServiceDriver) -> None:
+    first = await intake.client.post("/v1/feedback", json=post())
+    claim = {"Idempotency-Key": "try-1"}
+
+    repeat, new, twin, claimed = await asyncio.gather(
+        intake.client.post("/v1/feedback", json=post()),
+        intake.client.post("/v1/feedback", json=post(external_id="m-2")),
+        intake.client.post("/v1/feedback", json=post(external_id="m-2")),
+        intake.client.post("/v1/feedback", json=post(external_id="m-3"), headers=claim),
+    )
+
+    assert repeat.json() == {**first.json(), "duplicate": True}
+    assert new.json()["id"] == twin.json()["id"]
+    assert [each.json()["duplicate"] for each in (new, twin, claimed)].count(True) == 1
+    told = [event.feedback_id for event in await intake.published(FeedbackReceived)]
+    assert sorted(told) == sorted(each.json()["id"] for each in (first, new, claimed))
+
+
+@pytest.mark.parametrize("text", ['"}],\\"', "a\\u0041\tb\n", "𝄞 壶\u2028", "$1 '; --"])
+async def test_a_text_is_stored_to_the_letter_for_its_readers_and_in_its_event(
+    intake: ServiceDriver, text: str
+) -> None:
+    said = post(text=text, account=text, author={"id": "a", "name": text}, extra={"told": [1.50, text]})
+
+    answer = await intake.client.post("/v1/feedback", json=said)
+
+    [row] = await intake.outbox_rows(topic=FeedbackReceived.TYPE)
+    event = FeedbackReceived.model_validate_json(row.payload)
+    assert (event.text, event.account, event.extra) == (text, text, {"told": [1.5, text]})
+    assert row.payload == event.model_dump_json().encode()
+    async with intake.database.reading() as tx:
+        [kept] = await tx.execute(select(feedback))
+    assert kept.content.encode() == row.payload
+    assert (kept.id, kept.account, kept.received_at) == (answer.json()["id"], text, event.received_at)
+    assert (row.key, row.created_at >= event.received_at) == (kept.id, True)
+
+
 async def test_another_account_or_channel_is_another_feedback(intake: ServiceDriver) -> None:
     for changes in ({}, {"account": "shop-2"}, {"channel": "weibo"}, {"external_id": "m-2"}):
         answer = await intake.client.post("/v1/feedback", json=post(**changes))

@@ -5,14 +5,12 @@ batch and leaves its group), group writers, relay (flushes the outbox), database
 whatever is cut short is taken up again at the next start.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import structlog
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.admission import Admission
 from huiyin_chassis.db import Database
@@ -21,7 +19,7 @@ from huiyin_chassis.jobs import JobRunner
 from huiyin_chassis.revisions import is_current
 from huiyin_chassis.service import Job, Service
 from huiyin_chassis.settings import Settings, load
-from huiyin_chassis.writer import GroupWriter
+from huiyin_chassis.writer import AtOnce, Flush, GroupWriter
 
 if TYPE_CHECKING:
     from huiyin_eventbus.consumer import Consumer
@@ -69,11 +67,11 @@ class Runtime:
         self._writers: dict[object, GroupWriter[Any, Any]] = {}
 
     def group_writer(
-        self, flush: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Sequence[Answer]]]
+        self, flush: Flush[Item, Answer], *, at_once: AtOnce[Item, Answer] | None = None
     ) -> GroupWriter[Item, Answer]:
         """Return this service's group writer for a flush, made on first use and drained when the service stops."""
         if flush not in self._writers:
-            self._writers[flush] = GroupWriter(self.database, flush)
+            self._writers[flush] = GroupWriter(self.database, flush, at_once=at_once)
         return cast("GroupWriter[Item, Answer]", self._writers[flush])
 
     async def start(self, kafka: "KafkaSettings | None") -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from huiyin_chassis.db import Database
+from huiyin_chassis.db import Database, OneStatement
 from huiyin_chassis.errors import Overloaded, WriterClosed, WriterFull
 from huiyin_eventbus.failures import is_infrastructure
 from huiyin_failpoints import reach
@@ -20,6 +20,11 @@ DEFAULT_BOUND: Final = 4096
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Store = TypeVar("Store")
+Told = TypeVar("Told")
+Flush = Callable[[AsyncConnection, Sequence[Item]], Awaitable[Sequence[Answer]]]
+AtOnce = Callable[[OneStatement, Sequence[Item]], Awaitable[Sequence[Answer | None]]]
+_Group = list[tuple[Item, asyncio.Future[Answer]]]
 
 
 class GroupWriter(Generic[Item, Answer]):
@@ -27,20 +32,24 @@ class GroupWriter(Generic[Item, Answer]):
 
     `flush(tx, items)` writes a whole group and returns one answer per item, in order; it must leave nothing behind
     outside the transaction, because a failing group is rolled back and flushed again in halves.
+    `at_once(commit, items)` may store what it can of a group before, with the one statement that `Database.at_once` lets
+    it commit; its answers are None for what it leaves to `flush`. It is asked on PostgreSQL only.
     At most `bound` items wait; beyond that `submit` refuses.
     """
 
     def __init__(
         self,
         database: Database,
-        flush: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Sequence[Answer]]],
+        flush: Flush[Item, Answer],
         *,
+        at_once: AtOnce[Item, Answer] | None = None,
         bound: int = DEFAULT_BOUND,
     ) -> None:
         self._database = database
         self._flush = flush
+        self._at_once = at_once if database.dialect_name == "postgresql" else None
         self._bound = bound
-        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._waiting: _Group[Item, Answer] = []
         self._draining: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -96,27 +105,46 @@ class GroupWriter(Generic[Item, Answer]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-                # A caller that has gone (its request was cancelled) has been promised nothing.
-                await self._commit([entry for entry in group if not entry[1].done()])
+                if self._at_once is None:
+                    await self._commit(self._next_group())
+                else:
+                    await self._drain_at_once(self._at_once)
         finally:
             self._draining = None
             # Empty unless this task was cancelled: then nobody else would answer them.
             for _, future in self._waiting:
                 future.cancel()
 
-    async def _commit(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    def _next_group(self) -> _Group[Item, Answer]:
+        group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+        # A caller that has gone (its request was cancelled) has been promised nothing.
+        return [entry for entry in group if not entry[1].done()]
+
+    async def _drain_at_once(self, at_once: AtOnce[Item, Answer]) -> None:
+        """Commit all groups that come on one connection: taking one from the pool costs as much as sending a group."""
+        group = self._next_group()
+        try:
+            async with self._database.at_once() as commit:
+                while group:
+                    await self._commit(await _left_over(at_once, commit, group))
+                    group = self._next_group()
+        except Exception as error:  # noqa: BLE001 - every caller must get its answer, whatever failed
+            _fail(group, error)
+        except BaseException:
+            _cancel(group)
+            raise
+
+    async def _commit(self, group: _Group[Item, Answer]) -> None:
         if not group:
             return
         try:
             async with self._database.writing() as tx:
-                answers = await self._flushed(tx, [item for item, _ in group])
+                answers = await _flushed(self._flush, tx, group)
                 reach("writer.mid_group")
         except Exception as error:  # noqa: BLE001 - every caller must get its answer, whatever failed
             await self._halve(group, error)
         except BaseException:
-            for _, future in group:
-                future.cancel()
+            _cancel(group)
             raise
         else:
             reach("writer.after_commit")
@@ -124,21 +152,61 @@ class GroupWriter(Generic[Item, Answer]):
                 if not future.done():
                     future.set_result(answer)
 
-    async def _flushed(self, tx: AsyncConnection, items: Sequence[Item]) -> Sequence[Answer]:
-        answers = await self._flush(tx, items)
-        if len(answers) != len(items):
-            raise RuntimeError(f"flush answered {len(answers)} of {len(items)} items")
-        return answers
-
-    async def _halve(self, group: list[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
+    async def _halve(self, group: _Group[Item, Answer], error: Exception) -> None:
         if len(group) > 1 and not is_infrastructure(error):
             middle = len(group) // 2
             await self._commit(group[:middle])
             await self._commit(group[middle:])
             return
-        for _, future in group:
-            if not future.done():
-                future.set_exception(error)
+        _fail(group, error)
+
+
+async def _flushed(
+    flush: Callable[[Store, Sequence[Item]], Awaitable[Sequence[Told]]],
+    store: Store,
+    group: _Group[Item, Any],
+) -> Sequence[Told]:
+    answers = await flush(store, [item for item, _ in group])
+    if len(answers) != len(group):
+        raise RuntimeError(f"flush answered {len(answers)} of {len(group)} items")
+    return answers
+
+
+async def _left_over(
+    at_once: AtOnce[Item, Answer], commit: OneStatement, group: _Group[Item, Answer]
+) -> _Group[Item, Answer]:
+    """Commit what one statement can, answer it, and return the entries of the rest.
+
+    Raises when it is not certain that nothing is stored: then nobody may try again with the same items.
+    """
+    try:
+        reach("writer.mid_group")
+        answers = await _flushed(at_once, commit, group)
+    except Exception as error:
+        if _is_refused(error):
+            return group
+        raise
+    reach("writer.after_commit")
+    for (_, future), answer in zip(group, answers, strict=True):
+        if answer is not None and not future.done():
+            future.set_result(answer)
+    return [entry for entry, answer in zip(group, answers, strict=True) if answer is None]
+
+
+def _is_refused(error: Exception) -> bool:
+    """Tell whether the database has refused a statement for what it says."""
+    return getattr(error, "sqlstate", None) is not None and not is_infrastructure(error)
+
+
+def _cancel(group: _Group[Item, Answer]) -> None:
+    for _, future in group:
+        future.cancel()
+
+
+def _fail(group: _Group[Item, Answer], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)
 
 
 def _outcome(future: asyncio.Future[Any]) -> Any:

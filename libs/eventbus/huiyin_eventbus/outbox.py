@@ -81,6 +81,15 @@ async def append(tx: AsyncConnection, *events: Event | Outgoing) -> None:
     tx.info[_NEWS] = True
 
 
+def rows_of_only_ones(events: Sequence[Outgoing], *, now: datetime) -> list[tuple[Any, ...]]:
+    """Return the outbox's rows (id, topic, key, shard, headers, payload, created_at) of events, in order.
+
+    For statements that store events together with their effects; each event must be the only one of its topic and key.
+    Raises EventTooLarge for what the log would refuse.
+    """
+    return [_row(each, 1, now=now) for each in events]
+
+
 def take_news(tx: AsyncConnection) -> bool:
     """Return whether events were appended in the transaction, and forget it: connections are used again."""
     return bool(tx.info.pop(_NEWS, False))

@@ -8,7 +8,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "database.before_commit": "a service's transaction has written all it will, and is not committed",
         "database.after_commit": "it is committed, and nobody has been told",
-        "writer.mid_group": "a group of posts is flushed, and its transaction goes on to the commit",
+        "writer.mid_group": "a group of posts is flushed, or goes as one statement, and is not committed",
         "writer.after_commit": "a group of posts is committed, and no caller has its answer",
         "relay.before_produce": "rows of the outbox are read, and none is sent",
         "relay.mid_batch": "half of the rows are sent, and no acknowledgement was awaited",

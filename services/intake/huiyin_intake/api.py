@@ -22,9 +22,11 @@ from huiyin_chassis.express import express
 from huiyin_chassis.idempotency import Claim, ReadClaim, running
 from huiyin_chassis.pages import Page, PageRequest, page
 from huiyin_chassis.problems import FieldError, Refusal, field_errors
-from huiyin_chassis.runtime import Running
+from huiyin_chassis.runtime import Running, Runtime
+from huiyin_chassis.writer import GroupWriter
 from huiyin_eventbus.failures import is_infrastructure
 from huiyin_intake import queries
+from huiyin_intake.at_once import receive_new_feedback
 from huiyin_intake.domain import MAX_BATCH_BYTES, MAX_FEEDBACK_BYTES, is_from_the_future
 from huiyin_intake.errors import FeedbackNotFound
 from huiyin_intake.models import feedback
@@ -58,7 +60,7 @@ async def post_feedback(
     runtime.admission.check()
     submission = _submission(post, principal, now=utc_now(), claim=claim)
     with running(claim, within=runtime):
-        receipt = await runtime.group_writer(receive_feedback).submit(submission)
+        receipt = await _writer(runtime).submit(submission)
     if receipt.answered is not None and claim is not None:
         return receipt.answered.replay(claim)
     return receipt.answer()
@@ -85,7 +87,7 @@ async def post_feedback_batch(batch: BatchIn, runtime: Running, principal: Feedb
     now = utc_now()
     items = [_judge(index, raw, principal=principal, now=now) for index, raw in enumerate(batch.items)]
     submissions = {index: item for index, item in enumerate(items) if isinstance(item, Submission)}
-    outcomes = await runtime.group_writer(receive_feedback).submit_all(list(submissions.values()))
+    outcomes = await _writer(runtime).submit_all(list(submissions.values()))
     _refuse_when_nothing_could_be_stored(outcomes)
     told = dict(zip(submissions, outcomes, strict=True))
     return BatchAccepted(
@@ -120,6 +122,10 @@ async def list_feedback(  # noqa: PLR0917  # FastAPI calls by name
         *(feedback.c[name] == value for name, value in asked.items() if value is not None)
     )
     return await page(tx, statement, feedback.c.id.desc(), request=request, view=_view)
+
+
+def _writer(runtime: Runtime) -> GroupWriter[Submission, Receipt]:
+    return runtime.group_writer(receive_feedback, at_once=receive_new_feedback)
 
 
 def _own(principal: Principal) -> str | None:
