@@ -116,6 +116,23 @@ print(hasattr(sqlalchemy.ext.asyncio, "of_no_module"))
     assert told_by(code).split() == ["False", "True", "async_scoped_session", "False"]
 
 
+def test_a_service_starts_without_drivers_and_servers_that_are_not_its_own() -> None:
+    code = """
+import sys
+from huiyin_chassis.commands.serve import _begin_lean
+_begin_lean()
+import huiyin_chassis.http, huiyin_chassis.server
+unused = ("click", "http.server", "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.dialects.postgresql.asyncpg")
+print([name for name in unused if name in sys.modules])
+from sqlalchemy.dialects import postgresql, sqlite
+import prometheus_client, uvicorn
+print(postgresql.asyncpg.dialect.driver, sqlite.aiosqlite.dialect.driver, postgresql.dialect.name)
+print(uvicorn.run.__name__, prometheus_client.exposition.generate_latest is prometheus_client.generate_latest)
+"""
+
+    assert told_by(code).splitlines() == ["[]", "asyncpg aiosqlite postgresql", "run True"]
+
+
 def test_a_package_that_has_been_imported_before_stays_whole() -> None:
     before = vars(asyncio_of_sqlalchemy).copy()
 

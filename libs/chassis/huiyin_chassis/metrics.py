@@ -8,12 +8,10 @@ what matches no route counts as one.
 from typing import Final
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     Counter,
     Gauge,
     Histogram,
     disable_created_metrics,
-    generate_latest,
 )
 from starlette.requests import Request
 from starlette.responses import Response
@@ -69,6 +67,9 @@ def method_of(scope: Scope) -> str:
 
 
 async def _metrics(_request: Request) -> Response:
+    # It brings an HTTP server and client along, and no start should wait for them.
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415
+
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

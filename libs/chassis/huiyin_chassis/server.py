@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from huiyin_chassis.connection import Limits, limited
 from huiyin_chassis.errors import AddressUnusable
@@ -65,7 +66,7 @@ class HttpServer:
     def __init__(self, app: ASGIApp, bound: socket.socket, *, limits: Limits | None = None) -> None:
         self._bound = bound
         self._server = _QuietServer(
-            uvicorn.Config(
+            Config(
                 app,
                 http=limited(limits or Limits(connections=connection_bound())),
                 ws="none",
@@ -99,7 +100,7 @@ class HttpServer:
             await self._serving
 
 
-class _QuietServer(uvicorn.Server):
+class _QuietServer(Server):
     """A server that leaves the process's signals alone: `StopSignal` has them."""
 
     @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """`huiyin up` and `huiyin run`."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -54,13 +54,24 @@ def register(app: typer.Typer) -> None:
         run_loop(lambda: host([named], settings, kafka=_kafka_found, announcer=announcer))
 
 
+_LATER: Final[Mapping[str, Sequence[str]]] = {
+    "sqlalchemy.ext.asyncio": ("scoping", "session"),
+    "sqlalchemy.dialects.sqlite": ("aiosqlite", "pysqlcipher"),
+    "sqlalchemy.dialects.postgresql": ("asyncpg", "pg8000", "psycopg2", "psycopg2cffi"),
+    "prometheus_client": ("exposition",),
+    "uvicorn": ("main",),
+}
+"""Modules that their packages import, and a start has no use for."""
+
+
 def _begin_lean() -> None:
     """Prepare this process for importing services as fast as can be."""
     # A fifth faster without the collector; the host turns it on again.
     gc.disable()
     with without("rich"):
         import structlog  # noqa: F401, PLC0415 - so that it is there when others import it
-    import_in_part("sqlalchemy.ext.asyncio", later=("scoping", "session"))
+    for package, modules in _LATER.items():
+        import_in_part(package, later=modules)
     hide("pydantic.v1")
     with models_made_on_first_use():
         import fastapi  # noqa: F401, PLC0415 - so that it is there when others import it
