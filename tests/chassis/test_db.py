@@ -289,3 +289,15 @@ async def test_a_connection_that_the_database_has_ended_is_no_fault_of_the_state
             await commit("SELECT 1")
 
     await database.close()
+
+
+async def test_a_driver_in_no_state_to_go_on_is_no_fault_of_the_statement(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+
+    async with database.at_once() as commit:
+        outcomes = await asyncio.gather(commit("SELECT 1"), commit("SELECT 2"), return_exceptions=True)
+        assert ConnectionAbortedError in map(type, outcomes)
+    async with database.at_once() as commit:
+        assert [tuple(row) for row in await commit("SELECT 3")] == [(3,)]
+
+    await database.close()

@@ -108,10 +108,8 @@ class Database:
             driver: Any = (await connection.get_raw_connection()).driver_connection
 
             async def commit(statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
-                if driver.is_closed():
-                    raise ConnectionAbortedError("the database has ended the connection")
                 reach("database.before_commit")
-                rows: Sequence[Sequence[Any]] = await driver.fetch(statement, *arguments)
+                rows = await _fetch(driver, statement, *arguments)
                 self._committed(has_news=bool(rows))
                 return rows
 
@@ -205,6 +203,19 @@ def _connect(dialect: Any, _record: object, arguments: Any, options: Any) -> Any
         return dialect.connect(*arguments, **options)
     except FileNotFoundError as gone:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "no server at this socket") from gone
+
+
+async def _fetch(driver: Any, statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
+    """Return a statement's rows; raises what the database says, and ConnectionAbortedError for all that the driver says."""
+    try:
+        rows: Sequence[Sequence[Any]] = await driver.fetch(statement, *arguments)
+    except Exception as error:
+        if getattr(error, "sqlstate", None) is None:
+            # Between a server's last words and the end of its connection the driver is in no state to go on.
+            driver.terminate()
+            raise ConnectionAbortedError("the connection to the database has broken") from error
+        raise
+    return rows
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
