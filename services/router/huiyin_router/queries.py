@@ -54,7 +54,7 @@ async def earlier_of_authors(tx: AsyncConnection, authors: Iterable[Author]) -> 
     dialect = tx.dialect.name
     found: dict[Author, list[Earlier]] = defaultdict(list)
     bound = bind_rows(dialect, _AUTHOR, sorted(authors))
-    for row in await tx.execute(_newest_of_each(dialect), bound):
+    for row in (await tx.execute(_newest_of_each(dialect), bound)).all():
         earlier = Earlier(
             # Its text alone is wanted, and it was checked when it came in.
             said=Said(text=from_json(row.content)["text"], kind=row.kind, occurred_at=row.occurred_at),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from huiyin_contracts.vocabulary import Outcome
 
@@ -23,8 +23,7 @@ ONE_OF: Final = (
 _FLAGS: Final = ("textless", "rated", "wish_or_question")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """What rules may ask of a feedback; `confidence` is the lower one of nature and type, 0 to 1."""
 
     nature: str

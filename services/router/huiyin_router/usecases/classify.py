@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_contracts.feedback import FeedbackAttached, FeedbackReceived
-from huiyin_contracts.vocabulary import Nature, Outcome, RoutingReason, Urgency
+from huiyin_contracts.vocabulary import Outcome, RoutingReason
 from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.subscriptions import Received
@@ -78,7 +78,7 @@ class Batch:
 
     def _attach(self, received: Received[FeedbackReceived], read: Mapping[str, Any], home: Home) -> Case:
         outcome = {
-            "outcome": Outcome.ATTACHED,
+            "outcome": Outcome.ATTACHED.value,
             "ticket_id": home.earlier.ticket_id,
             "department": home.earlier.department,
             "decided_by": f"rule:{home.reason}",
@@ -90,7 +90,7 @@ class Batch:
         outcome, department = end_of(rule, closed_units=self._closed_units)
         row = {
             **read,
-            "outcome": outcome,
+            "outcome": str(outcome),
             "ticket_id": read["feedback_id"] if outcome is Outcome.TICKET else None,
             "department": department,
             "complex": read["complex"] or (rule is not None and rule.complex),
@@ -215,17 +215,20 @@ def _text(feedback: FeedbackReceived) -> Text:
 def _columns(
     received: Received[FeedbackReceived], prediction: Prediction, *, now: datetime
 ) -> dict[str, Any]:
-    """Return a classification's columns as far as the classifier decides them."""
+    """Return a classification's columns as far as the classifier decides them, enumerated ones as plain strings.
+
+    A driver asks of any other kind of string first whether somebody has adapted it.
+    """
     feedback = received.event
     return {
         "feedback_id": feedback.feedback_id,
         "ticket_id": None,
         "department": None,
-        "nature": Nature(prediction.nature),
+        "nature": prediction.nature,
         "type": prediction.type,
         "subtype": prediction.subtype,
         "subtype2": prediction.subtype2,
-        "urgency": Urgency(prediction.urgency),
+        "urgency": prediction.urgency,
         "sentiment": prediction.sentiment,
         "complex": is_dispute(prediction.urgency),
         "confidence": dict(prediction.confidence),
@@ -257,7 +260,7 @@ def _language(feedback: FeedbackReceived, prediction: Prediction) -> str:
 async def _save(tx: AsyncConnection, cases: Sequence[Case]) -> None:
     rows = [case.row for case in cases]
     await _ADD_CLASSIFICATIONS.write(tx, [_classification_values(row) for row in rows])
-    tickets = [new_case(row) for row in rows if row["outcome"] is Outcome.TICKET]
+    tickets = [new_case(row) for row in rows if row["outcome"] == Outcome.TICKET]
     await _ADD_TICKETS.write(tx, [_ticket_values(ticket) for ticket in tickets])
 
 
@@ -267,7 +270,7 @@ def _announce(case: Case, streaming: frozenset[str], *, now: datetime) -> list[O
     events = [Outgoing(classified(case.row, labels=labels), cause=case.received)]
     if case.home is not None:
         events.append(Outgoing(_attached(case.received.event, case.home, now=now), cause=case.received))
-    if case.row["outcome"] is Outcome.TICKET and case.rule is not None:
+    if case.row["outcome"] == Outcome.TICKET and case.rule is not None:
         event = routed(
             case.row,
             case.received.event,

@@ -1,7 +1,7 @@
 """What people decide: the triage queue, and corrections of what the rules or others have decided."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -147,9 +147,10 @@ async def _end_by_rules(tx: AsyncConnection, row: Row[Any], *, labels: Labels) -
 
 def _department_rule(rules: Sequence[Rule], row: Row[Any], labels: Labels) -> Rule | None:
     feedback = FeedbackReceived.model_validate_json(row.content)
-    facts = facts_of({**queries.columns_of(row), **labels.model_dump()}, feedback)
     # What a person has looked at is sure.
-    return next_match(rules, replace(facts, confidence=1.0), returned_by=())
+    sure = {"confidence": {"nature": 1.0, "type": 1.0}}
+    facts = facts_of({**queries.columns_of(row), **labels.model_dump(), **sure}, feedback)
+    return next_match(rules, facts, returned_by=())
 
 
 def _change(
