@@ -1,6 +1,8 @@
 """Every feedback gets exactly one outcome, and every ticket one department."""
 
+import tomllib
 from datetime import timedelta
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import event, func, select
 from huiyin_contracts.feedback import Author, FeedbackAttached, FeedbackClassified, Rating
 from huiyin_contracts.tickets import TicketRouted
 from huiyin_contracts.vocabulary import AttachReason, Outcome, RoutingReason
+from huiyin_router.classifier.lexicon import shipped_lexicon
 from huiyin_router.models import classification
 from tests.router.feedback import (
     BROKEN,
@@ -344,3 +347,22 @@ async def test_thanked_feedback_does_not_crowd_out_the_authors_ticket(router: Se
 
     [attached] = await router.published(FeedbackAttached)
     assert attached.ticket_id == first.feedback_id
+
+
+async def test_the_word_lists_are_read_beside_the_event_loop(
+    router: ServiceDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = []
+
+    def loads(text: str, parse: Any = tomllib.loads) -> dict[str, Any]:
+        readers.append(current_thread())
+        found: dict[str, Any] = parse(text)
+        return found
+
+    monkeypatch.setattr(tomllib, "loads", loads)
+    shipped_lexicon.cache_clear()
+
+    await router.deliver(feedback(BROKEN))
+
+    assert readers
+    assert main_thread() not in readers

@@ -14,7 +14,7 @@ from huiyin_router.classifier.labels import (
     Span,
     Text,
 )
-from huiyin_router.classifier.prediction import REVISION, explain, predict
+from huiyin_router.classifier.prediction import REVISION, explain, is_ready, predict, prepare
 
 __all__ = [
     "NATURES",
@@ -27,5 +27,7 @@ __all__ = [
     "Span",
     "Text",
     "explain",
+    "is_ready",
     "predict",
+    "prepare",
 ]

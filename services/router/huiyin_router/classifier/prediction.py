@@ -26,6 +26,16 @@ _READ_LANGUAGES: Final = frozenset({"zh", "en"})
 _OPINION: Final = {"complaint": "negative", "praise": "positive"}
 
 
+def is_ready() -> bool:
+    """Tell whether the word lists have been read, which the first call of any other function here does."""
+    return shipped_lexicon.cache_info().currsize > 0
+
+
+def prepare() -> None:
+    """Read the word lists; blocks for some fifty milliseconds the first time."""
+    shipped_lexicon()
+
+
 def predict(texts: Sequence[Text]) -> list[Prediction]:
     """Return one prediction per text, in order, without spans. Takes any string; reads at most 400 characters of each."""
     lexicon = shipped_lexicon()

@@ -17,7 +17,7 @@ from huiyin_eventbus.bulk import BulkInsert
 from huiyin_eventbus.outbox import Outgoing, append
 from huiyin_eventbus.subscriptions import Received
 from huiyin_router import queries
-from huiyin_router.classifier import REVISION, Prediction, Text, predict
+from huiyin_router.classifier import REVISION, Prediction, Text, is_ready, predict, prepare
 from huiyin_router.domain.cases import EARLIER_COMPARED, Earlier, Home, Said, find_home
 from huiyin_router.domain.labels import is_dispute
 from huiyin_router.domain.rules import Facts, Rule, end_of, first_match
@@ -197,6 +197,8 @@ async def _read(received: Sequence[Received[FeedbackReceived]]) -> list[Predicti
 
     A thread would make the event loop wait for the interpreter's lock longer than the reading takes.
     """
+    if not is_ready():
+        await asyncio.to_thread(prepare)
     texts = [_text(one.event) for one in received]
     found: list[Prediction] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
