@@ -7,6 +7,7 @@ Sources: CloudEvents 1.0.2 and its Kafka protocol binding; W3C Trace Context for
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
@@ -127,7 +128,7 @@ class Envelope(NamedTuple):
                 (found["ce_id"] or b"").decode(),
                 (found["ce_source"] or b"").decode(),
                 (found["ce_type"] or b"").decode(),
-                _INSTANT.validate_python((found["ce_time"] or b"").decode()),
+                _instant(found["ce_time"] or b""),
                 (found["ce_dataschema"] or b"").decode(),
                 int(found["ce_sequence"] or b""),
                 (found["ce_subject"] or b"").decode() if "ce_subject" in found else None,
@@ -143,3 +144,9 @@ class Envelope(NamedTuple):
             raise MalformedEvent("a header is not UTF-8") from error
         except ValueError as error:
             raise MalformedEvent("ce_time or ce_sequence cannot be read") from error
+
+
+@lru_cache(maxsize=256)
+def _instant(value: bytes) -> datetime:
+    """Return a moment; events of one transaction share theirs."""
+    return _INSTANT.validate_python(value.decode())

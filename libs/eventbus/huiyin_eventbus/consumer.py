@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Final, TypeVar
 
 import structlog
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from huiyin_eventbus import metrics
@@ -93,7 +92,7 @@ class Consumer:
         self._retries = Retries(
             database, service, subscriptions=subscriptions, backoff=self._settings.backoff, clock=_now
         )
-        self._gates: dict[TopicPartition, FloodGate] = {}
+        self._gates: dict[tuple[str, int], FloodGate] = {}
         self._sequences = SequenceWatch()
         self._waits = Grievances("consumer_waits")
         self._retries_wait = Grievances("retries_wait")
@@ -260,20 +259,21 @@ class Consumer:
         """Count what happened, log what was put aside, and stop on a flood."""
         account(self._group, taken, sequences=self._sequences, polled=polled)
         poison = {each.delivery.event_id for each in taken.of(Fate.POISON)}
+        found: dict[tuple[str, int], list[bool]] = {}
         for each in taken.fresh:
-            place = TopicPartition(each.record.topic, each.record.partition)
-            gate = self._gates.setdefault(place, FloodGate(self._settings.flood))
-            if gate.count(poison=each.event_id in poison):
-                self._stop_on_flood(place)
+            found.setdefault((each.record.topic, each.record.partition), []).append(each.event_id in poison)
+        for place, are_poison in found.items():
+            if place not in self._gates:
+                self._gates[place] = FloodGate(self._settings.flood)
+            if self._gates[place].count_all(are_poison):
+                self._stop_on_flood(*place)
                 return
 
-    def _stop_on_flood(self, place: TopicPartition) -> None:
+    def _stop_on_flood(self, topic: str, partition: int) -> None:
         self._resumed.clear()
         self.state = ConsumerState.FLOODED
         metrics.consumer_stopped.labels(self._group).set(1)
-        log.error(
-            "consumer_flooded_with_poison", group=self._group, topic=place.topic, partition=place.partition
-        )
+        log.error("consumer_flooded_with_poison", group=self._group, topic=topic, partition=partition)
 
     async def _run_retries(self) -> None:
         clean_at = monotonic()

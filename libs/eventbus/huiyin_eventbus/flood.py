@@ -4,6 +4,7 @@ The idea is Arroyo's limit on dead letters. What was put aside until then can be
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -24,6 +25,14 @@ class FloodGate:
         self._run = 0
         self._last: deque[bool] = deque(maxlen=limits.window)
         self._poison = 0
+
+    def count_all(self, are_poison: Sequence[bool]) -> bool:
+        """Count events up to the one that makes this a flood, and return whether it is one now."""
+        if self._poison or any(are_poison):
+            return any(self.count(poison=each) for each in are_poison)
+        self._last.extend(are_poison)
+        self._run = 0
+        return False
 
     def count(self, *, poison: bool) -> bool:
         """Count one event and return whether this is a flood now."""
