@@ -247,3 +247,19 @@ def test_a_handler_of_several_events_stands_once_in_the_order_of_calls() -> None
         subscriptions.on(probe_event(event_type))(store_effects)
 
     assert subscriptions.by_handler() == {store_effects: {"probe.once", "probe.twice"}}
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_a_gate_counts_batches_as_it_counts_events(size: int) -> None:
+    limits = FloodLimits(run=5, share=0.1, window=20)
+    events = [number % 9 == 0 or 40 <= number < 47 for number in range(60)]
+    one, all_at_once = FloodGate(limits), FloodGate(limits)
+
+    singly = [one.count(poison=each) for each in events]
+    batches = [
+        all_at_once.count_all(events[first : first + size])
+        for first in range(0, singly.index(True) + 1, size)
+    ]
+
+    assert any(singly)
+    assert batches.index(True) == singly.index(True) // size
