@@ -1,10 +1,13 @@
 """The HTTP server: where it listens, and how it stops."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Callable
 
 import httpx2
 import pytest
+import uvloop
 from starlette.types import Receive, Scope, Send
 
 from huiyin_chassis.errors import AddressUnusable
@@ -15,6 +18,20 @@ async def slow_app(_scope: Scope, _receive: Receive, send: Send) -> None:
     await asyncio.sleep(0.2)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"done"})
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_port_that_is_taken_between_binding_and_listening_is_told(run: Callable[..., None]) -> None:
+    """Any number of sockets may be bound to a port until one of them listens."""
+
+    async def race() -> None:
+        ours = listen("127.0.0.1", 0)
+        with listen("127.0.0.1", ours.getsockname()[1]) as theirs, contextlib.closing(ours):
+            theirs.listen()
+            with pytest.raises(AddressUnusable, match="in use"):
+                await HttpServer(slow_app, ours).start()
+
+    run(race())
 
 
 async def test_a_request_in_flight_is_answered_before_the_server_stops() -> None:

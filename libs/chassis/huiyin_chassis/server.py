@@ -21,6 +21,7 @@ IN_FLIGHT: Final = timedelta(seconds=10)
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 75
 _MOST_FILES: Final = 16_384
+_IN_USE: Final = "the port is in use"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -35,9 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        in_use = error.errno == errno.EADDRINUSE
-        reason = "the port is in use" if in_use else _reason(error)
-        raise AddressUnusable(host, port, reason=reason) from None
+        raise AddressUnusable(host, port, reason=_reason(error)) from None
     return bound
 
 
@@ -57,6 +56,8 @@ def url_of(bound: socket.socket) -> str:
 
 
 def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return _IN_USE
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
 
 
@@ -65,6 +66,7 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, bound: socket.socket, *, limits: Limits | None = None) -> None:
         self._bound = bound
+        self._host, self._port = bound.getsockname()[:2]
         self._server = _QuietServer(
             Config(
                 app,
@@ -86,12 +88,20 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Return when requests are answered."""
+        """Return when requests are answered.
+
+        Raises AddressUnusable when another process has begun to listen there since the socket was bound.
+        """
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._bound]), name="http")
-        while not self._server.started:
-            if self._serving.done():
-                await self._serving
+        while not (self._server.started or self._serving.done()):  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.005)
+        # uvloop closes a socket that it cannot listen on, and says nothing; asyncio raises.
+        if self._serving.done() or self._bound.fileno() < 0:
+            try:
+                await self.stop()
+            except OSError as error:
+                raise AddressUnusable(self._host, self._port, reason=_reason(error)) from None
+            raise AddressUnusable(self._host, self._port, reason=_IN_USE)
 
     async def stop(self) -> None:
         """Accept nothing more, give requests in flight ten seconds, and return."""
