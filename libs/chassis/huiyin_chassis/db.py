@@ -93,7 +93,7 @@ class Database:
             take_news(tx)  # of an earlier transaction on this connection, that was rolled back
             yield tx
             has_news = take_news(tx)
-            reach("database.before_commit")
+            self._before_commit()
         self._committed(has_news=has_news)
 
     @asynccontextmanager
@@ -108,12 +108,16 @@ class Database:
             driver: Any = (await connection.get_raw_connection()).driver_connection
 
             async def commit(statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
-                reach("database.before_commit")
+                self._before_commit()
                 rows = await _fetch(driver, statement, *arguments)
                 self._committed(has_news=bool(rows))
                 return rows
 
             yield commit
+
+    @staticmethod
+    def _before_commit() -> None:
+        reach("database.before_commit")
 
     def _committed(self, *, has_news: bool) -> None:
         reach("database.after_commit")

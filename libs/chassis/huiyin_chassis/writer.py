@@ -5,7 +5,7 @@ one commit pays for up to 256 items. Not for use cases that read what they are a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -140,17 +140,14 @@ class GroupWriter(Generic[Item, Answer]):
         try:
             async with self._database.writing() as tx:
                 answers = await _flushed(self._flush, tx, group)
-                reach("writer.mid_group")
+                _before_commit()
         except Exception as error:  # noqa: BLE001 - every caller must get its answer, whatever failed
             await self._halve(group, error)
         except BaseException:
             _cancel(group)
             raise
         else:
-            reach("writer.after_commit")
-            for (_, future), answer in zip(group, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            _answer(zip(group, answers, strict=True))
 
     async def _halve(self, group: _Group[Item, Answer], error: Exception) -> None:
         if len(group) > 1 and not is_infrastructure(error):
@@ -180,17 +177,26 @@ async def _left_over(
     Raises when it is not certain that nothing is stored: then nobody may try again with the same items.
     """
     try:
-        reach("writer.mid_group")
+        _before_commit()
         answers = await _flushed(at_once, commit, group)
     except Exception as error:
         if _is_refused(error):
             return group
         raise
-    reach("writer.after_commit")
-    for (_, future), answer in zip(group, answers, strict=True):
-        if answer is not None and not future.done():
-            future.set_result(answer)
+    _answer((entry, answer) for entry, answer in zip(group, answers, strict=True) if answer is not None)
     return [entry for entry, answer in zip(group, answers, strict=True) if answer is None]
+
+
+def _before_commit() -> None:
+    reach("writer.mid_group")
+
+
+def _answer(told: Iterable[tuple[tuple[Item, asyncio.Future[Answer]], Answer]]) -> None:
+    """Tell callers what is committed."""
+    reach("writer.after_commit")
+    for (_, future), answer in told:
+        if not future.done():
+            future.set_result(answer)
 
 
 def _is_refused(error: Exception) -> bool:
