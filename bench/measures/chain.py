@@ -3,9 +3,8 @@
 A burst is posted at c=32, and the clock and the CPU run until every outbox is empty and every group has read all its
 topics to the ends. Once with all services in one process (`huiyin up`), where the figure is feedbacks per second of CPU,
 database and broker included, in turns with a bare chain, its limit; once with every service in a process of its own, which
-shows who uses how much. In a process the first thread is the event loop; in the others the classifier runs and SQLite
-commits. What SQLite costs inside our processes is found out by one more burst with a stopwatch on every connection. The
-generator is left out.
+shows who uses how much. In a process the first thread is the event loop; in the others SQLite commits. What SQLite costs
+inside our processes is found out by one more burst with a stopwatch on every connection. The generator is left out.
 """
 
 import json

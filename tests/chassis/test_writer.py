@@ -265,6 +265,20 @@ async def test_a_statement_that_the_database_refuses_is_flushed_instead(
     assert await written(postgresql_database) == 3
 
 
+async def test_an_item_that_no_statement_can_be_made_of_costs_its_neighbours_nothing(
+    postgresql_database: Database,
+) -> None:
+    async def refuse_bad(commit: OneStatement, items: Sequence[str]) -> Sequence[str | None]:
+        if "bad" in items:
+            raise ValueError("bad")
+        return await Quick().store(commit, items)
+
+    writer = GroupWriter(postgresql_database, Recorder().flush, at_once=refuse_bad)
+
+    assert await asyncio.gather(*(writer.submit(item) for item in ["a", "bad"])) == ["stored a", "stored bad"]
+    assert await written(postgresql_database) == 2
+
+
 @pytest.mark.parametrize("failure", [ConnectionResetError(), RuntimeError()])
 async def test_what_may_be_stored_already_is_not_flushed(
     postgresql_database: Database, failure: Exception

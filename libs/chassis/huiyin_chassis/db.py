@@ -51,7 +51,11 @@ class OneStatement(Protocol):
     """Runs one statement of PostgreSQL, with `$1` for its first argument, and commits it."""
 
     async def __call__(self, statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
-        """Return its rows, once they are committed. What it raises that is the database's own has stored nothing."""
+        """Return its rows, once they are committed.
+
+        What it raises of the database's own has stored nothing, but where the connection or the server is at its end (SQLSTATE
+        08 and 57): then, as with ConnectionAbortedError, nobody knows.
+        """
 
 
 class Database:
@@ -106,6 +110,9 @@ class Database:
         async with self._writer.connect() as connection:
             # SQLAlchemy begins with the first statement that it is given, and never hears of one here.
             driver: Any = (await connection.get_raw_connection()).driver_connection
+            if driver.is_in_transaction():
+                driver.terminate()
+                raise ConnectionAbortedError("the pool gave a connection with an open transaction")
 
             async def commit(statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
                 self._before_commit()
@@ -210,15 +217,22 @@ def _connect(dialect: Any, _record: object, arguments: Any, options: Any) -> Any
 
 
 async def _fetch(driver: Any, statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
-    """Return a statement's rows; raises what the database says, and ConnectionAbortedError for all that the driver says."""
+    """Return a statement's rows; raises what the database says, and ConnectionAbortedError when the driver cannot go on.
+
+    Arguments that do not fit the statement are the caller's fault, and raised as they are.
+    """
     try:
         rows: Sequence[Sequence[Any]] = await driver.fetch(statement, *arguments)
-    except Exception as error:
-        if getattr(error, "sqlstate", None) is None:
-            # Between a server's last words and the end of its connection the driver is in no state to go on.
-            driver.terminate()
-            raise ConnectionAbortedError("the connection to the database has broken") from error
+    except asyncio.CancelledError:
+        # The database may be at work for it; nobody else must get this connection.
+        driver.terminate()
         raise
+    except Exception as error:
+        if getattr(error, "sqlstate", None) is not None or isinstance(error, ValueError | TypeError):
+            raise
+        # Between a server's last words and the end of its connection the driver is in no state to go on.
+        driver.terminate()
+        raise ConnectionAbortedError("the connection to the database has broken") from error
     return rows
 
 

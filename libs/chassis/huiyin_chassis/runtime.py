@@ -70,9 +70,10 @@ class Runtime:
         self, flush: Flush[Item, Answer], *, at_once: AtOnce[Item, Answer] | None = None
     ) -> GroupWriter[Item, Answer]:
         """Return this service's group writer for a flush, made on first use and drained when the service stops."""
-        if flush not in self._writers:
-            self._writers[flush] = GroupWriter(self.database, flush, at_once=at_once)
-        return cast("GroupWriter[Item, Answer]", self._writers[flush])
+        wanted = (flush, at_once)
+        if wanted not in self._writers:
+            self._writers[wanted] = GroupWriter(self.database, flush, at_once=at_once)
+        return cast("GroupWriter[Item, Answer]", self._writers[wanted])
 
     async def start(self, kafka: "KafkaSettings | None") -> None:
         """Start everything but the HTTP door; without Kafka neither relay nor consumer.

@@ -96,11 +96,13 @@ class HttpServer:
         while not (self._server.started or self._serving.done()):  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.005)
         # uvloop closes a socket that it cannot listen on, and says nothing; asyncio raises.
-        if self._serving.done() or self._bound.fileno() < 0:
+        is_closed = self._bound.fileno() < 0
+        if is_closed or self._serving.done():
             try:
                 await self.stop()
             except OSError as error:
                 raise AddressUnusable(self._host, self._port, reason=_reason(error)) from None
+        if is_closed:
             raise AddressUnusable(self._host, self._port, reason=_IN_USE)
 
     async def stop(self) -> None:

@@ -8,12 +8,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from huiyin_chassis.db import Database, OneStatement
 from huiyin_chassis.errors import Overloaded, WriterClosed, WriterFull
 from huiyin_eventbus.failures import is_infrastructure
 from huiyin_failpoints import reach
+
+log = structlog.get_logger()
 
 MAX_GROUP: Final = 256
 DEFAULT_BOUND: Final = 4096
@@ -174,15 +177,25 @@ async def _left_over(
 ) -> _Group[Item, Answer]:
     """Commit what one statement can, answer it, and return the entries of the rest.
 
-    Raises when it is not certain that nothing is stored: then nobody may try again with the same items.
+    Raises when the database is out of reach, or it is not certain that nothing is stored: then nobody may try again with
+    the same items.
     """
+    has_begun = False
+
+    async def commit_once(statement: str, *arguments: object) -> Sequence[Sequence[Any]]:
+        nonlocal has_begun
+        has_begun = True
+        return await commit(statement, *arguments)
+
     try:
         _before_commit()
-        answers = await _flushed(at_once, commit, group)
+        answers = await _flushed(at_once, commit_once, group)
     except Exception as error:
-        if _is_refused(error):
-            return group
-        raise
+        if has_begun and not _is_refused(error):
+            raise
+        # Flushing finds the item at fault, if it is one. Seen often, the statement does not fit the schema.
+        log.warning("group_not_stored_at_once", items=len(group), error=type(error).__name__)
+        return group
     _answer((entry, answer) for entry, answer in zip(group, answers, strict=True) if answer is not None)
     return [entry for entry, answer in zip(group, answers, strict=True) if answer is None]
 

@@ -6,7 +6,6 @@ nobody to wait for. What one statement cannot do is left to `receive_feedback`: 
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -14,7 +13,7 @@ from pydantic_core import to_json
 from huiyin_chassis.db import OneStatement
 from huiyin_contracts.feedback import FeedbackReceived
 from huiyin_eventbus.outbox import Outgoing, rows_of_only_ones
-from huiyin_intake.usecases import Receipt, Submission
+from huiyin_intake.usecases import Receipt, Submission, in_order_of_keys
 
 # A group is one JSON document: arrays, one per column, cost the driver five times as much. A post's content goes once,
 # for the table and for the event, and what is there already brings no event.
@@ -38,7 +37,6 @@ WITH given AS MATERIALIZED (
 )
 SELECT id FROM stored
 """
-_by_natural_key: Final = attrgetter("natural_key")
 
 
 async def receive_new_feedback(
@@ -48,8 +46,7 @@ async def receive_new_feedback(
 
     Where the database refuses it, nothing is stored.
     """
-    # In the order of keys: two processes that store the same posts would else lock them crosswise.
-    fresh = sorted((each for each in submissions if each.claim is None), key=_by_natural_key)
+    fresh = in_order_of_keys(each for each in submissions if each.claim is None)
     stored = await _store(commit, fresh) if fresh else set()
     return [
         Receipt(each.event.feedback_id, is_duplicate=False) if each.event.feedback_id in stored else None

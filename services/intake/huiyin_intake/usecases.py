@@ -1,6 +1,6 @@
 """What the front door does: stores feedback once, with its event, in the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from operator import attrgetter
@@ -121,9 +121,7 @@ async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[str, 
 
     Raises KeyError when a post is neither new nor known: nothing has stored it.
     """
-    # In the order of keys: two processes that store the same posts would else lock them crosswise.
-    ordered = sorted(fresh, key=_by_natural_key)
-    count = await _ADD.write(tx, [_row(each) for each in ordered])
+    count = await _ADD.write(tx, [_row(each) for each in in_order_of_keys(fresh)])
     if count == len(fresh):
         return {}
     stored = await queries.stored_under(tx, [each.natural_key for each in fresh])
@@ -131,7 +129,9 @@ async def _store(tx: AsyncConnection, fresh: Sequence[Submission]) -> dict[str, 
     return {own_id: each for own_id, each in kept.items() if each.feedback_id != own_id}
 
 
-_by_natural_key: Final = attrgetter("natural_key")
+def in_order_of_keys(submissions: Iterable[Submission]) -> list[Submission]:
+    """Return posts in the order to store them in: two processes that store the same ones would else lock them crosswise."""
+    return sorted(submissions, key=attrgetter("natural_key"))
 
 
 _ADD: Final = BulkInsert(feedback, feedback.c.keys(), conflict=lambda put: put.on_conflict_do_nothing())
