@@ -26,7 +26,8 @@ from tests.eventbus.conftest import opened
 from tests.eventbus.driver import BusDriver, probe_event, until
 
 WRITERS, EACH, KEYS = 8, 40, 10
-# Longer than a client's first start in a cold process on a busy machine: one that is cut off while it connects leaves its connection open.
+# Longer than a client's first start in a cold process on a busy machine: one that is cut off while it connects leaves its
+# connection open.
 IMPATIENT = RelaySettings(deadline=timedelta(seconds=6), slowest_retry=timedelta(milliseconds=200))
 
 
