@@ -10,6 +10,7 @@ from sqlalchemy import text
 from huiyin_chassis.db import Database
 from huiyin_chassis.writer import GroupWriter
 from huiyin_contracts.feedback import FeedbackReceived
+from huiyin_intake.at_once import receive_new_feedback
 from huiyin_intake.usecases import receive_feedback
 from tests.chassis.web import out_of_reach
 from tests.intake.test_api import post, stored
@@ -33,7 +34,7 @@ def items(*kinds: str) -> dict[str, Any]:
 def write_through(intake: ServiceDriver, database: Database, *, bound: int = 4096) -> GroupWriter[Any, Any]:
     """Let intake write to a database with room for so many waiting items."""
     writer = GroupWriter(database, receive_feedback, bound=bound)
-    intake.runtime._writers[receive_feedback] = writer
+    intake.runtime._writers[receive_feedback, receive_new_feedback] = writer
     return writer
 
 
