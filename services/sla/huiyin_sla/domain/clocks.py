@@ -158,12 +158,12 @@ def _started(
     promise is the middle of that week, holidays included.
     """
     base = due_at(span, start=started_at, calendar=calendar)
+    due = postponed(base, span, holds=holds, calendar=calendar)
     shares = [(percent, started_at + (base - started_at) * percent / 100) for percent in WARNING_PERCENTS]
-    if holds:
-        base = postponed(base, span, holds=holds, calendar=calendar)
-        shares = [(percent, postponed(at, span, holds=holds, calendar=calendar)) for percent, at in shares]
-    points = tuple([WarningPoint(percent, at) for percent, at in shares])
-    return Clock(case_id, target, cycle, policy, started_at, base, points, calendar.name, calendar.version)
+    points = tuple(
+        [WarningPoint(each, postponed(at, span, holds=holds, calendar=calendar)) for each, at in shares]
+    )
+    return Clock(case_id, target, cycle, policy, started_at, due, points, calendar.name, calendar.version)
 
 
 def _settled(
